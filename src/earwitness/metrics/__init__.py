@@ -22,6 +22,7 @@ from earwitness.metrics.decision import (
     recall,
     specificity,
 )
+from earwitness.metrics.localisation import iou, range_eer, segment_eer
 from earwitness.metrics.probability import CalibrationBins, brier, calibration_curve, ece
 from earwitness.metrics.ranking import (
     Convention,
@@ -35,6 +36,7 @@ from earwitness.metrics.ranking import (
     pr_curve,
     roc_curve,
 )
+from earwitness.metrics.tandem import AsvRates, TandemCosts, TandemEqualError, a_dcf, asv_rates, min_tdcf, t_eer
 
 METRICS = {
     "accuracy": "earwitness.metrics.decision:accuracy",
@@ -59,17 +61,28 @@ METRICS = {
     "brier": "earwitness.metrics.probability:brier",
     "calibration_curve": "earwitness.metrics.probability:calibration_curve",
     "ece": "earwitness.metrics.probability:ece",
+    "min_tdcf": "earwitness.metrics.tandem:min_tdcf",
+    "a_dcf": "earwitness.metrics.tandem:a_dcf",
+    "t_eer": "earwitness.metrics.tandem:t_eer",
+    "segment_eer": "earwitness.metrics.localisation:segment_eer",
+    "range_eer": "earwitness.metrics.localisation:range_eer",
+    "iou": "earwitness.metrics.localisation:iou",
 }
 
 __all__ = [
     "METRICS",
+    "AsvRates",
     "CalibrationBins",
     "Confusion",
     "Convention",
     "Curve",
     "EqualError",
+    "TandemCosts",
+    "TandemEqualError",
+    "a_dcf",
     "accuracy",
     "act_dcf",
+    "asv_rates",
     "auc",
     "average_precision",
     "balanced_accuracy",
@@ -84,12 +97,17 @@ __all__ = [
     "eer",
     "eer_threshold",
     "f1",
+    "iou",
     "mcc",
     "min_cllr",
     "min_dcf",
+    "min_tdcf",
     "pr_curve",
     "precision",
+    "range_eer",
     "recall",
     "roc_curve",
+    "segment_eer",
     "specificity",
+    "t_eer",
 ]

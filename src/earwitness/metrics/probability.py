@@ -58,7 +58,8 @@ def calibration_curve(
 ) -> CalibrationBins:
     """Mean probability against the share of spoof seen, in ``bins`` equally wide bins of [0, 1].
 
-    Empty bins are left out. A probability on an inner edge belongs to the bin above it. Source: DeGroot and Fienberg 1983.
+    Empty bins are left out. A probability on an inner edge belongs to the bin above it.
+    Source: DeGroot and Fienberg 1983.
 
     Examples
     --------
