@@ -151,6 +151,8 @@ def convex_hull(x: Floats, y: Floats) -> Floats:
     >>> convex_hull(np.array([0.0, 0.5, 0.5, 1.0]), np.array([0.0, 0.0, 0.9, 1.0])).tolist()
     [[0.0, 0.0], [0.5, 0.0], [1.0, 1.0]]
     """
+    moved = np.concatenate(([True], (np.diff(x) != 0) | (np.diff(y) != 0)))
+    x, y = x[moved], y[moved]
     # On the hull, the step before a corner gains x (else the point before lies below it) and the step after gains y.
     keep = np.concatenate(([True], (np.diff(x)[:-1] > 0) & (np.diff(y)[1:] > 0), [True]))
     hull: list[tuple[float, float]] = []
