@@ -1,0 +1,281 @@
+"""Open a recording with FFmpeg (PyAV): choose its sound, state its facts, and say in plain words why it cannot be read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from earwitness.audio.formats import (
+    DECODERS,
+    DEMUXERS,
+    LOSSLESS,
+    flac_bits,
+    id3_size,
+    looks_like,
+    mp3_states_length,
+    ogg_is_complete,
+    riff_facts,
+)
+from earwitness.audio.source import ByteFile, Source
+from earwitness.errors import AudioError
+
+RATES = (2_000, 768_000)
+"""Sample rates in Hz that are believed; anything outside is an absurd header."""
+
+MAX_CHANNELS = 64
+"""More channels than this are an absurd header."""
+
+_READ = 1 << 16
+_TAGS, _TAG_LENGTH = 64, 500
+_HEAD = 1 << 16
+_STATES_LENGTH = {
+    "flac",
+    "matroska",
+    "webm",
+    "mov",
+    "mp4",
+    "m4a",
+    "3gp",
+    "asf",
+    "caf",
+    "w64",
+    "tta",
+    "wv",
+    "ape",
+    "au",
+    "aiff",
+}
+
+
+@dataclass
+class Opened:
+    """An open recording: PyAV's container, the stream that is heard, and what the header states about the length."""
+
+    container: Any
+    stream: Any
+    source: Source
+    stated_seconds: float | None
+    warnings: list[str]
+
+    def close(self) -> None:
+        """Free FFmpeg's side; safe to call twice."""
+        self.container.close()
+
+
+class _Reader:
+    """The file as FFmpeg sees it: no name, its own position, and an end to reading in circles."""
+
+    def __init__(self, source: ByteFile) -> None:
+        self._source, self._position = source, 0
+        # Interleaved files are read in jumps, each of which fetches a whole buffer; loops read without end.
+        self._left = 1000 * source.size + (1 << 30)
+
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if self._left < 0:
+            raise AudioError(f"{self._source.path}: leads its reader in circles", code="not-audio")
+        self._source.file.seek(self._position)
+        data = self._source.file.read(count)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._source.size}.get(whence)
+        if base is None or base + offset < 0:
+            return -1
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+
+def open_container(source: ByteFile) -> Opened:
+    """Open the recording, choose FFmpeg's best sound stream and leave all others unread.
+
+    Raises
+    ------
+    AudioError
+        ``not-audio``, ``no-audio-stream``, ``truncated``, ``absurd-header``, ``unknown-codec`` or ``unreadable``.
+    """
+    import av
+
+    options = {
+        "format_whitelist": ",".join(DEMUXERS),
+        "codec_whitelist": ",".join(DECODERS),
+        "protocol_whitelist": "none",
+        "max_size": str(1 << 18),
+    }
+    try:
+        container = av.open(
+            _Reader(source), container_options=options, io_open=_refuse, buffer_size=_READ, metadata_errors="replace"
+        )
+    except AudioError:
+        raise
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        _explain(source, error)
+    try:
+        return _inspect(source, container)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _refuse(url: str, *_: object) -> NoReturn:
+    raise PermissionError(f"a recording may not open {url!r}")
+
+
+def _explain(source: ByteFile, error: Exception) -> NoReturn:
+    """Why the file did not open, from its first bytes."""
+    head = source.head(_HEAD)
+    riff = riff_facts(head)
+    if riff and not (RATES[0] <= riff.rate <= RATES[1] and 0 < riff.channels <= MAX_CHANNELS):
+        _absurd(source, riff.rate, riff.channels)
+    if isinstance(error, OSError) and error.errno and not str(error).startswith("[Errno 10"):
+        reason = os.strerror(error.errno) if error.errno < 1000 else str(error)
+        if error.errno not in (22, 1):
+            raise AudioError(f"{source.path}: cannot be read: {reason}", code="unreadable") from None
+    if head[4:8] == b"ftyp" and b"moov" not in head:
+        raise AudioError(
+            f"{source.path}: its index (moov) is missing, so the recording was cut off before it was finished",
+            hint="get the complete file, or repair it with a tool for mp4 files",
+            code="truncated",
+        ) from None
+    if head[:4] in (b"RIFF", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"\x1aE\xdf\xa3") or head[:5] == b"#!AMR":
+        raise AudioError(
+            f"{source.path}: its header is damaged or cut off ({source.size} bytes)",
+            hint="get the complete file",
+            code="truncated",
+        ) from None
+    held = looks_like(head)
+    words = f"holds {held}, not sound" if held else "is not a recording in a known format"
+    raise AudioError(
+        f"{source.path}: {words} (it starts with {head[:12]!r})",
+        hint="wav, flac, mp3, m4a, ogg, opus, webm, mp4 and others are read",
+        code="not-audio",
+    ) from None
+
+
+def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
+    raise AudioError(
+        f"{source.path}: its header claims {rate} Hz and {channels} channels",
+        hint=f"rates from {RATES[0]} to {RATES[1]} Hz and up to {MAX_CHANNELS} channels are read; the file is damaged or mislabelled",
+        code="absurd-header",
+    ) from None
+
+
+def _inspect(source: ByteFile, container: Any) -> Opened:
+    sounds = list(container.streams.audio)
+    pictures = [s for s in container.streams.video if not _is_cover(s)]
+    if not sounds:
+        held = "a video without sound" if pictures else "no sound in it"
+        riff = riff_facts(source.head(_HEAD))
+        if riff and (riff.channels == 0 or riff.rate == 0):
+            _absurd(source, riff.rate, riff.channels)
+        raise AudioError(
+            f"{source.path}: there is {held}", hint="choose a file with a sound track", code="no-audio-stream"
+        )
+    stream = container.streams.best("audio") or sounds[0]
+    decoder = stream.codec_context
+    if decoder is None or decoder.name not in DECODERS:
+        named = decoder.name if decoder else "unknown"
+        raise AudioError(
+            f"{source.path}: its sound is coded in a way that is not read ({named})",
+            hint="convert it to wav",
+            code="unknown-codec",
+        )
+    rate, channels = decoder.sample_rate or 0, decoder.layout.nb_channels if decoder.layout else 0
+    # Zero means that only the frames will tell.
+    if (rate and not RATES[0] <= rate <= RATES[1]) or channels > MAX_CHANNELS:
+        _absurd(source, rate, channels)
+    decoder.thread_count, decoder.thread_type = 1, "NONE"
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = "all"
+    warnings = []
+    if len(sounds) > 1:
+        warnings.append(f"there are {len(sounds)} sound tracks; number {sounds.index(stream) + 1} is read")
+    facts = _facts(source, container, stream, bool(pictures))
+    return Opened(container, stream, facts, _stated_seconds(source, facts, warnings), warnings)
+
+
+def _is_cover(stream: Any) -> bool:
+    """Pictures that are a cover, not a film."""
+    return bool(int(stream.disposition) & (0x400 | 0x80000))
+
+
+def _facts(source: ByteFile, container: Any, stream: Any, video: bool) -> Source:
+    decoder = stream.codec_context
+    tags = _tags({**container.metadata, **stream.metadata})
+    codec = decoder.codec.canonical_name
+    length = stream.duration * stream.time_base if stream.duration and stream.time_base else None
+    if length is None and container.duration:
+        length = container.duration / 1e6
+    return Source(
+        path=source.path,
+        name=source.name,
+        size=source.size,
+        sha256=source.sha256(),
+        container=_container_name(source, container, tags),
+        codec=codec,
+        codec_long=decoder.codec.long_name,
+        rate=decoder.sample_rate or 0,
+        channels=decoder.layout.nb_channels if decoder.layout else 0,
+        bit_depth=_bit_depth(source, codec, decoder),
+        bit_rate=stream.bit_rate or decoder.bit_rate or container.bit_rate or None,
+        duration=float(length) if length is not None and length > 0 else None,
+        encoder=next((tags[key] for key in ("encoder", "TSSE", "encoded_by", "software") if key in tags), ""),
+        tags=tags,
+        video=video,
+    )
+
+
+def _tags(metadata: dict[str, str]) -> dict[str, str]:
+    """The tags without control characters (a terminal would obey them), not too many and not too long."""
+    kept = list(metadata.items())[:_TAGS]
+    return {_plain(key)[:_TAG_LENGTH]: _plain(value)[:_TAG_LENGTH] for key, value in kept}
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text[: 4 * _TAG_LENGTH]).strip()
+
+
+def _container_name(source: ByteFile, container: Any, tags: dict[str, str]) -> str:
+    name: str = container.format.name
+    if name.startswith("mov,"):
+        brand = tags.get("major_brand", "").strip()
+        return {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "M4V": "mp4"}.get(brand) or (
+            "3gp" if brand.startswith("3g") else "mp4" if brand else "mov"
+        )
+    if name.startswith("matroska"):
+        return "webm" if b"webm" in source.head(64) else "matroska"
+    return name
+
+
+def _bit_depth(source: ByteFile, codec: str, decoder: Any) -> int | None:
+    if codec.startswith("pcm_"):
+        digits = "".join(letter for letter in codec if letter.isdigit())
+        return int(digits) if digits else 8
+    bits = flac_bits(source.head(64)) if codec == "flac" else None
+    if bits is None and codec in LOSSLESS and decoder.format is not None and decoder.format.name in ("s16", "s16p"):
+        bits = 16
+    return bits
+
+
+def _stated_seconds(source: ByteFile, facts: Source, warnings: list[str]) -> float | None:
+    """The length that the header itself states; None where FFmpeg estimates it or the format does not state one."""
+    if facts.container == "wav":
+        riff = riff_facts(source.head(_HEAD))
+        if riff is None or riff.data_size is None or riff.byte_rate == 0:
+            return None
+        # FFmpeg cuts a stated length to the file's, so a cut-off file looks complete to it.
+        return riff.data_size / riff.byte_rate
+    if facts.container == "mp3":
+        start = id3_size(source.head(10))
+        return facts.duration if mp3_states_length(source.part(start, 4096)) else None
+    if facts.container == "ogg":
+        if not ogg_is_complete(source.tail()):
+            warnings.append("the recording is cut off: its last page does not carry the mark of the end")
+        return None
+    return facts.duration if facts.container in _STATES_LENGTH else None

@@ -1,0 +1,203 @@
+"""From FFmpeg's packets to blocks of float32 samples at the recording's own rate, one row per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earwitness.audio.container import MAX_CHANNELS, RATES, Opened
+from earwitness.errors import AudioError
+
+BLOCK = 1 << 16
+"""Samples per channel in a block, so that the blocks do not depend on the container's packets."""
+
+_SAMPLE_FORMATS: dict[str, tuple[str, float, float]] = {
+    # FFmpeg's name -> (NumPy's type, zero, full scale)
+    "u8": ("u1", 128.0, 2.0**7),
+    "s16": ("i2", 0.0, 2.0**15),
+    "s32": ("i4", 0.0, 2.0**31),
+    "s64": ("i8", 0.0, 2.0**63),
+    "flt": ("f4", 0.0, 1.0),
+    "dbl": ("f8", 0.0, 1.0),
+}
+
+# PyAV counts the planes of a frame up to the first empty pointer, which for eight and more lies outside its list.
+_MAX_PLANES = 7
+_MAX_READ_ERRORS = 64
+_MAX_BARREN_PACKETS = 1_000_000
+
+
+@dataclass
+class Faults:
+    """What went wrong on the way without stopping it."""
+
+    packets: int = 0
+    bad_packets: int = 0
+    first_bad: float | None = None
+    read_errors: int = 0
+    odd_frames: int = 0
+    last_error: str = field(default="", repr=False)
+
+    def note_bad(self, seconds: float | None, error: Exception) -> None:
+        """Count a packet that does not decode."""
+        self.bad_packets += 1
+        self.last_error = type(error).__name__
+        if self.first_bad is None:
+            self.first_bad = seconds
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What may change in the middle of a recording: sample format (FFmpeg's name), channels and rate in Hz."""
+
+    form: str
+    channels: int
+    rate: int
+
+    @property
+    def believable(self) -> bool:
+        """Whether the numbers can be those of a recording."""
+        name = self.form.removesuffix("p")
+        return name in _SAMPLE_FORMATS and 0 < self.channels <= MAX_CHANNELS and RATES[0] <= self.rate <= RATES[1]
+
+
+def blocks(opened: Opened, faults: Faults) -> Iterator[tuple[Layout, NDArray[np.float32]]]:
+    """Blocks of shape ``(channels, n)`` with ``n`` = 65,536, fewer only where the layout changes and at the end.
+
+    Integers become floats exactly (signed n-bit divided by ``2**(n-1)``, unsigned 8-bit shifted by 128 first); floats are
+    taken as they are, doubles rounded. The array is reused: use it before asking for the next one.
+
+    Raises
+    ------
+    AudioError
+        ``absurd-header`` if no frame has a believable layout.
+    """
+    layout: Layout | None = None
+    kind: tuple[str, int, int] | None = None
+    buffer = np.empty((0, BLOCK), np.float32)
+    rows: Any = None
+    filled = 0
+    for frame in _frames(opened, faults):
+        found = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
+        if found != kind:
+            new = Layout(*found)
+            if not new.believable:
+                faults.odd_frames += 1
+                continue
+            if layout is not None and filled:
+                yield layout, buffer[:, :filled]
+            layout, kind, filled = new, found, 0
+            rows = _Rows(new)
+            if len(buffer) != new.channels:
+                buffer = np.empty((new.channels, BLOCK), np.float32)
+        count, done = frame.samples, 0
+        part = rows.of(frame)
+        while done < count:
+            take = min(count - done, BLOCK - filled)
+            rows.put(part, done, take, buffer, filled)
+            done += take
+            filled += take
+            if filled == BLOCK:
+                assert layout is not None
+                yield layout, buffer
+                filled = 0
+    if layout is not None and filled:
+        yield layout, buffer[:, :filled]
+
+
+class _Rows:
+    """Copies the samples of frames of one layout into rows of floats."""
+
+    def __init__(self, layout: Layout) -> None:
+        name = layout.form.removesuffix("p")
+        kind, self._zero, full = _SAMPLE_FORMATS[name]
+        self._type = np.dtype(kind)
+        self._scale = np.float32(1.0 / full)
+        self._channels = layout.channels
+        self._planar = layout.form.endswith("p")
+        self._packer: Any = None
+        if self._planar and layout.channels > _MAX_PLANES:
+            import av
+
+            self._packer = av.AudioResampler(format=name)
+            self._planar = False
+
+    def of(self, frame: Any) -> list[NDArray[Any]]:
+        """The frame's channels as views of its memory, in its own type."""
+        if self._packer is not None:
+            pieces = [self._packed(piece) for piece in self._packer.resample(frame)]
+            return list(np.concatenate(pieces, axis=1)) if pieces else [np.empty(0, self._type)] * self._channels
+        if self._planar:
+            count = frame.samples
+            return [np.frombuffer(plane, self._type, count) for plane in frame.planes]
+        return list(self._packed(frame))
+
+    def _packed(self, frame: Any) -> NDArray[Any]:
+        flat = np.frombuffer(frame.planes[0], self._type, frame.samples * self._channels)
+        return flat.reshape(-1, self._channels).T
+
+    def put(self, part: list[NDArray[Any]], start: int, count: int, out: NDArray[np.float32], at: int) -> None:
+        """Write ``count`` samples of every channel as floats into ``out`` from column ``at`` on."""
+        for row, samples in zip(out, part, strict=True):
+            target, values = row[at : at + count], samples[start : start + count]
+            if self._type.kind == "f":
+                with np.errstate(over="ignore", invalid="ignore"):
+                    target[:] = values
+            elif self._type.itemsize > 2:
+                # A 32-bit integer has more digits than a float: divide in double, round once.
+                target[:] = values * float(self._scale)
+            else:
+                np.multiply(values, self._scale, out=target, casting="unsafe")
+                if self._zero:
+                    target -= np.float32(self._zero * float(self._scale))
+
+
+def _frames(opened: Opened, faults: Faults) -> Iterator[Any]:
+    """Everything that decodes, in order; packets that do not are counted and left out."""
+    import av
+
+    decoder, stream = opened.stream.codec_context, opened.stream
+    barren = 0
+    for packet in _packets(opened, faults):
+        faults.packets += 1
+        barren += 1
+        try:
+            decoded = decoder.decode(packet)
+        except (av.FFmpegError, ValueError) as error:
+            pts = packet.pts if packet is not None else None
+            faults.note_bad(float(pts * stream.time_base) if pts is not None and stream.time_base else None, error)
+            continue
+        for frame in decoded:
+            if frame.samples > 0:
+                barren = 0
+                yield frame
+        if barren > _MAX_BARREN_PACKETS:
+            faults.read_errors += 1
+            return
+
+
+def _packets(opened: Opened, faults: Faults) -> Iterator[Any]:
+    """The stream's packets and at last None, which makes the decoder hand out what it holds back."""
+    import av
+
+    seen = -1
+    while faults.read_errors <= _MAX_READ_ERRORS:
+        try:
+            for packet in opened.container.demux(opened.stream):
+                # An empty packet would end the decoding early.
+                if packet.size:
+                    yield packet
+            break
+        except AudioError:
+            raise
+        except (av.FFmpegError, ValueError) as error:
+            faults.read_errors += 1
+            faults.last_error = type(error).__name__
+            if faults.packets == seen:
+                break
+            seen = faults.packets
+    yield None
