@@ -1,4 +1,4 @@
-"""Recordings in: any container and codec that FFmpeg knows, out come mono 16 kHz float32 samples and the facts of the source.
+"""Recordings in any container and codec that FFmpeg knows become mono 16 kHz float32 samples with their source's facts.
 
 Importing this package imports NumPy at most; FFmpeg (PyAV) and the resampler (soxr) are imported when a recording is
 first opened.

@@ -1,4 +1,4 @@
-"""Open a recording with FFmpeg (PyAV): choose its sound, state its facts, and say in plain words why it cannot be read."""
+"""Open a recording with FFmpeg (PyAV): choose its sound, state its facts, say in plain words why it cannot be read."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _explain(source: ByteFile, error: Exception) -> NoReturn:
 def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
     raise AudioError(
         f"{source.path}: its header claims {rate} Hz and {channels} channels",
-        hint=f"rates from {RATES[0]} to {RATES[1]} Hz and up to {MAX_CHANNELS} channels are read; the file is damaged or mislabelled",
+        hint=f"{RATES[0]} to {RATES[1]} Hz and up to {MAX_CHANNELS} channels are read: it is damaged",
         code="absurd-header",
     ) from None
 

@@ -2,8 +2,8 @@
 
 What is decided here, once, for training and for scanning alike:
 
-- FFmpeg (through PyAV) decodes; the delay and padding that a codec states (mp3 with LAME's tag, AAC in mp4, Opus, Vorbis) are
-  cut off by FFmpeg, what is not stated stays.
+- FFmpeg (through PyAV) decodes; the delay and padding that a file states (mp3 with LAME's tag, AAC in mp4, Opus,
+  Vorbis) are cut off by FFmpeg, what is not stated stays.
 - Channels are averaged at the recording's own rate, with equal weight, then soxr (HQ) resamples to 16 kHz.
 - Samples are not normalised and not clipped: a float or lossy recording may exceed 1 slightly.
 - Samples that are not finite become 0 with a warning that counts them.
@@ -14,7 +14,7 @@ What is decided here, once, for training and for scanning alike:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -28,6 +28,8 @@ from earwitness.audio.levels import ChannelLevels, LevelMeter, channel_name
 from earwitness.audio.resample import Resampler
 from earwitness.audio.source import ByteFile, Source
 from earwitness.errors import AudioError
+
+Block = NDArray[np.float32]
 
 Recording = str | os.PathLike[str] | bytes | BinaryIO
 """A path, the bytes of a file, or an open binary file (one that cannot seek is stored first, up to 2 GiB)."""
@@ -60,7 +62,7 @@ class Audio:
         Levels of all channels, measured before averaging.
     """
 
-    samples: NDArray[np.float32]
+    samples: Block
     source: Source
     warnings: list[str] = field(default_factory=list)
     channel: str | None = None
@@ -73,10 +75,10 @@ class Audio:
 
 
 class AudioStream:
-    """A recording read block by block: float32 mono 16 kHz, 10 s each (the last one shorter), in memory that does not grow.
+    """A recording read in blocks of 10 s (the last one shorter), float32 mono 16 kHz, in memory that does not grow.
 
-    Iterate it once. ``source`` has the header's length until the last block and the decoded one after it; ``warnings`` and
-    ``levels`` are complete after the last block. Close it, or use it in a ``with`` statement.
+    Iterate it once. ``source`` has the header's length until the last block and the decoded one after it;
+    ``warnings`` and ``levels`` are complete after the last block. Close it, or use it in a ``with`` statement.
 
     Raises
     ------
@@ -93,7 +95,7 @@ class AudioStream:
         self._meters: list[LevelMeter] = []
         self._seconds = 0.0
         self._layout: Layout | None = None
-        self._reading = self._read()
+        self._reading: Generator[Block, None, None] = self._read()
         if channel is not None and self.source.channels and not 0 <= channel < self.source.channels:
             count = self.source.channels
             self.close()
@@ -105,7 +107,7 @@ class AudioStream:
 
     @property
     def levels(self) -> ChannelLevels:
-        """Levels of what has been read so far; if the number of channels changes, of the longest part with one number."""
+        """Levels of what has been read so far; of the longest part, if the number of channels changes."""
         return max(self._meters, key=lambda meter: meter.samples, default=LevelMeter(1)).levels()
 
     @property
@@ -120,10 +122,10 @@ class AudioStream:
         """
         return AudioStream(self._data, channel=channel, owned=False)
 
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[Block]:
         return self
 
-    def __next__(self) -> NDArray[np.float32]:
+    def __next__(self) -> Block:
         return next(self._reading)
 
     def __enter__(self) -> AudioStream:
@@ -139,9 +141,9 @@ class AudioStream:
         if self._owned:
             self._data.close()
 
-    def _read(self) -> Iterator[NDArray[np.float32]]:
+    def _read(self) -> Generator[Block, None, None]:
         size = BLOCK_SECONDS * SAMPLE_RATE
-        waiting: list[NDArray[np.float32]] = []
+        waiting: list[Block] = []
         count = 0
         for piece in self._resampled():
             waiting.append(piece)
@@ -155,7 +157,7 @@ class AudioStream:
         if count:
             yield np.concatenate(waiting)
 
-    def _resampled(self) -> Iterator[NDArray[np.float32]]:
+    def _resampled(self) -> Iterator[Block]:
         resampler: Resampler | None = None
         for layout, block in blocks(self._opened, self._faults):
             if layout != self._layout:
@@ -174,13 +176,14 @@ class AudioStream:
         if resampler is not None:
             yield resampler.flush()
 
-    def _mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _mix(self, block: Block) -> Block:
         channels = len(block)
         if channels == 1:
-            return block[0]
+            only: Block = block[0]
+            return only
         if self._channel is not None and self._channel < channels:
             return np.ascontiguousarray(block[self._channel])
-        mono = np.add(block[0], block[1])
+        mono: Block = np.add(block[0], block[1])
         for row in block[2:]:
             mono += row
         mono *= np.float32(1.0 / channels)
@@ -265,8 +268,9 @@ def open_audio(source: Recording, *, channel: int | None = None) -> AudioStream:
     Raises
     ------
     AudioError
-        With the code ``missing-file``, ``is-directory``, ``empty-file``, ``not-a-file``, ``unreadable``, ``too-large``, ``not-audio``,
-        ``no-audio-stream``, ``unknown-codec``, ``absurd-header``, ``truncated`` or ``no-such-channel``.
+        With the code ``missing-file``, ``is-directory``, ``empty-file``, ``not-a-file``, ``unreadable``,
+        ``too-large``, ``not-audio``, ``no-audio-stream``, ``unknown-codec``, ``absurd-header``, ``truncated`` or
+        ``no-such-channel``.
 
     Examples
     --------
@@ -300,7 +304,8 @@ def decode(source: Recording, *, channel: int | None = None, max_seconds: float 
     Raises
     ------
     AudioError
-        As :func:`open_audio`, and ``no-samples``, ``nothing-decoded``, ``non-finite``, or ``too-large`` for more than 12 hours.
+        As :func:`open_audio`, and ``no-samples``, ``nothing-decoded``, ``non-finite``, or ``too-large`` for more than
+        12 hours.
 
     Examples
     --------
@@ -314,7 +319,7 @@ def decode(source: Recording, *, channel: int | None = None, max_seconds: float 
     (1.0, 'float32', 'pcm_s16le', 2)
     """
     limit = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
-    parts: list[NDArray[np.float32]] = []
+    parts: list[Block] = []
     count = 0
     with open_audio(source, channel=channel) as stream:
         for block in stream:

@@ -10,23 +10,34 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-DEMUXERS = (
-    "aac ac3 aiff amr amrnb amrwb ape asf au avi caf dff dsf dss dts dtshd dv eac3 flac flv gsm gxf iff ilbc ircam latm loas "
-    "matroska webm mlp mmf mov mp3 mpc mpc8 mpeg mpegts mxf nistsphere nut ogg oma osq pvf qcp qoa rm sbc shn sox tak truehd tta "
-    "voc vqf w64 wav wtv wv xwma"
-).split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+DEMUXERS = _words(
+    """
+    aac ac3 aiff amr amrnb amrwb ape asf au avi caf dff dsf dss dts dtshd dv eac3 flac flv gsm gxf iff ilbc ircam
+    latm loas matroska webm mlp mmf mov mp3 mpc mpc8 mpeg mpegts mxf nistsphere nut ogg oma osq pvf qcp qoa rm sbc
+    shn sox tak truehd tta voc vqf w64 wav wtv wv xwma
+    """
+)
 """Names of FFmpeg's demuxers that may open a file (``mov`` is also mp4, m4a and 3gp)."""
 
-DECODERS = (
-    "aac aac_latm ac3 adpcm_adx adpcm_g722 adpcm_g726 adpcm_g726le adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha alac "
-    "als amrnb amrwb ape aptx aptx_hd atrac1 atrac3 atrac3plus cook dca dsd_lsbf dsd_lsbf_planar dsd_msbf dsd_msbf_planar dss_sp "
-    "dvaudio eac3 evrc flac g722 g723_1 g726 g726le g729 gsm gsm_ms ilbc imc libopencore_amrnb libopencore_amrwb libopus mace3 mace6 "
-    "metasound mlp mp1 mp1float mp2 mp2float mp3 mp3float mpc7 mpc8 msnsiren nellymoser opus osq pcm_alaw pcm_bluray pcm_dvd pcm_f16le "
-    "pcm_f24le pcm_f32be pcm_f32le pcm_f64be pcm_f64le pcm_lxf pcm_mulaw pcm_s16be pcm_s16be_planar pcm_s16le pcm_s16le_planar "
-    "pcm_s24be pcm_s24daud pcm_s24le pcm_s24le_planar pcm_s32be pcm_s32le pcm_s32le_planar pcm_s64be pcm_s64le pcm_s8 pcm_s8_planar "
-    "pcm_u16be pcm_u16le pcm_u24be pcm_u24le pcm_u32be pcm_u32le pcm_u8 qcelp qdm2 qdmc qoa real_144 real_288 s302m sbc shorten sipr "
-    "siren speex tak truehd truespeech tta twinvq vorbis wavpack wmalossless wmapro wmav1 wmav2 wmavoice"
-).split()
+DECODERS = _words(
+    """
+    aac aac_latm ac3 adpcm_adx adpcm_g722 adpcm_g726 adpcm_g726le adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf
+    adpcm_yamaha alac als amrnb amrwb ape aptx aptx_hd atrac1 atrac3 atrac3plus cook dca dsd_lsbf dsd_lsbf_planar
+    dsd_msbf dsd_msbf_planar dss_sp dvaudio eac3 evrc flac g722 g723_1 g726 g726le g729 gsm gsm_ms ilbc imc
+    libopencore_amrnb libopencore_amrwb libopus mace3 mace6 metasound mlp mp1 mp1float mp2 mp2float mp3 mp3float
+    mpc7 mpc8 msnsiren nellymoser opus osq pcm_alaw pcm_bluray pcm_dvd pcm_f16le pcm_f24le pcm_f32be pcm_f32le
+    pcm_f64be pcm_f64le pcm_lxf pcm_mulaw pcm_s16be pcm_s16be_planar pcm_s16le pcm_s16le_planar pcm_s24be
+    pcm_s24daud pcm_s24le pcm_s24le_planar pcm_s32be pcm_s32le pcm_s32le_planar pcm_s64be pcm_s64le pcm_s8
+    pcm_s8_planar pcm_u16be pcm_u16le pcm_u24be pcm_u24le pcm_u32be pcm_u32le pcm_u8 qcelp qdm2 qdmc qoa real_144
+    real_288 s302m sbc shorten sipr siren speex tak truehd truespeech tta twinvq vorbis wavpack wmalossless wmapro
+    wmav1 wmav2 wmavoice
+    """
+)
 """Names of FFmpeg's decoders that may run. None decodes pictures, so a video's pictures are never touched."""
 
 LOSSLESS = {"flac", "alac", "ape", "tta", "wavpack", "tak", "shorten", "als", "mlp", "truehd", "wmalossless", "osq"}
@@ -37,7 +48,7 @@ _UNKNOWN_SIZE = 0x7FFF0000
 
 @dataclass(frozen=True)
 class RiffFacts:
-    """What the header of a RIFF/WAVE file claims: Hz, channels, bytes a second and bytes of sound (None: not stated)."""
+    """What a RIFF/WAVE header claims: Hz, channels, bytes a second and bytes of sound (None: not stated)."""
 
     rate: int
     channels: int
@@ -72,7 +83,7 @@ def riff_facts(head: bytes) -> RiffFacts | None:
 
 
 def mp3_states_length(head: bytes) -> bool:
-    """Whether an mp3 file carries a table (Xing, Info or VBRI) that states its length; else FFmpeg guesses it from the bit rate."""
+    """Whether an mp3 file has a table (Xing, Info, VBRI) that states its length; else FFmpeg guesses it."""
     return any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
 
 

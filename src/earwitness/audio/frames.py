@@ -68,8 +68,8 @@ class Layout:
 def blocks(opened: Opened, faults: Faults) -> Iterator[tuple[Layout, NDArray[np.float32]]]:
     """Blocks of shape ``(channels, n)`` with ``n`` = 65,536, fewer only where the layout changes and at the end.
 
-    Integers become floats exactly (signed n-bit divided by ``2**(n-1)``, unsigned 8-bit shifted by 128 first); floats are
-    taken as they are, doubles rounded. The array is reused: use it before asking for the next one.
+    Integers become floats exactly (signed n-bit divided by ``2**(n-1)``, unsigned 8-bit shifted by 128 first); floats
+    are taken as they are, doubles rounded. The array is reused: use it before asking for the next one.
 
     Raises
     ------

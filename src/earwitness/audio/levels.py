@@ -41,13 +41,14 @@ class ChannelLevels:
     average_rms_db:
         The same for the average of the channels.
     correlation:
-        The lowest Pearson correlation of two channels that carry sound (see ``voices``), in [-1, 1]; 1.0 for fewer than two.
+        The lowest Pearson correlation of two channels that carry sound (see ``voices``), in [-1, 1]; 1.0 for fewer
+        than two.
     peak:
         The largest magnitude of any sample, 1.0 = full scale; above 1 in floating-point and some lossy recordings.
     clipped_share:
         Fraction of all samples that stand in flat tops: runs of three or more consecutive samples of a channel that are
-        all at or above .999 of full scale, or, in a recording that never gets there, all exactly at its own largest magnitude
-        (clipped first and turned down afterwards). 0 for a constant recording.
+        all at or above .999 of full scale, or, in a recording that never gets there, all exactly at its own largest
+        magnitude (clipped first and turned down afterwards). 0 for a constant recording.
     dc:
         The mean of the channel with the largest one in magnitude, 1.0 = full scale.
 
@@ -69,8 +70,9 @@ class ChannelLevels:
     def split(self) -> bool:
         """Whether the average hides a voice, so that the channels in ``voices`` are to be scanned apart.
 
-        True when the average is more than 6 dB below the loudest channel or two sounding channels correlate less than .5.
-        One silent channel of two costs 6.02 dB, hence it is true there as well, and ``voices`` names the sounding one alone.
+        True when the average is more than 6 dB below the loudest channel or two sounding channels correlate less than
+        .5. One silent channel of two costs 6.02 dB, hence it is true there as well, and ``voices`` names the sounding
+        one alone.
         """
         if len(self.rms_db) < 2:
             return False

@@ -1,4 +1,4 @@
-"""The one resampler: any rate to 16 kHz, in blocks, by soxr's ``HQ`` setting (flat to 91 % of Nyquist, aliases below -100 dB)."""
+"""The one resampler: any rate to 16 kHz, in blocks, by soxr's ``HQ`` setting."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Resampler:
     """Bring mono blocks of one rate to 16 kHz; the blocks' borders leave no trace in the samples.
 
-    The whole output of ``n`` input samples has ``n * 16000 / rate`` samples, rounded, and is aligned with the input: the
-    filter's delay is taken out. At 16 kHz the samples pass unchanged.
+    The whole output of ``n`` input samples has ``n * 16000 / rate`` samples, rounded, and is aligned with the input:
+    the filter's delay is taken out. At 16 kHz the samples pass unchanged.
 
     Parameters
     ----------

@@ -27,12 +27,13 @@ _PIECE = 1 << 20
 class Source:
     """The facts of a recording as it was handed in.
 
-    ``path`` and ``name`` (its last part) are as given; for bytes both are ``"<bytes>"``. ``size`` is in bytes, ``sha256`` is that
-    of the whole file. ``container`` and ``codec`` are FFmpeg's short names (``"wav"``, ``"mp3"``, ``"opus"``), ``codec_long`` the
-    long one. ``rate`` (Hz) and ``channels`` are the decoder's, so Opus says 48,000 whatever was encoded. ``bit_depth`` is known
-    for lossless codecs only. ``bit_rate`` is in bit/s. ``duration`` is in seconds: what the header says until the last block has
-    been decoded, then the length that was decoded. ``encoder`` is the tag in which the encoding program names itself, ``tags`` all tags
-    (control characters removed, long ones cut), ``video`` whether there are moving pictures beside the sound.
+    ``path`` and ``name`` (its last part) are as given; for bytes both are ``"<bytes>"``. ``size`` is in bytes,
+    ``sha256`` is that of the whole file. ``container`` and ``codec`` are FFmpeg's short names (``"wav"``, ``"mp3"``,
+    ``"opus"``), ``codec_long`` the long one. ``rate`` (Hz) and ``channels`` are the decoder's, so Opus says 48,000
+    whatever was encoded. ``bit_depth`` is known for lossless codecs only. ``bit_rate`` is in bit/s. ``duration`` is
+    in seconds: what the header says until the last block has been decoded, then the length that was decoded.
+    ``encoder`` is the tag in which the encoding program names itself, ``tags`` all tags (control characters removed,
+    long ones cut), ``video`` whether there are moving pictures beside the sound.
     """
 
     path: str
@@ -59,8 +60,8 @@ class Source:
 class ByteFile:
     """The bytes of a recording: a name, a size and an open, seekable, binary file.
 
-    A path is opened, bytes are wrapped, a file object is used in place when it can seek (from its beginning, wherever it stands)
-    and is stored up to :data:`SPOOL_LIMIT` bytes when it cannot, like standard input and named pipes.
+    A path is opened, bytes are wrapped, a file object is used in place when it can seek (from its beginning, wherever
+    it stands) and is stored up to :data:`SPOOL_LIMIT` bytes when it cannot, like standard input and named pipes.
 
     Raises
     ------
