@@ -15,11 +15,19 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from earwitness.data.formats import read_rows
-from earwitness.data.manifest import Row
+from earwitness.data.manifest import BONAFIDE, SPOOF, Row
 from earwitness.errors import ManifestError
 
 LICENCE = "per row (column license); many pages state none: not for redistribution"
 SPLITS = ("train", "dev", "eval")
+EXPECTED = {
+    ("train", BONAFIDE): 4_399,
+    ("train", SPOOF): 5_387,
+    ("dev", BONAFIDE): 507,
+    ("dev", SPOOF): 491,
+    ("eval", BONAFIDE): 529,
+    ("eval", SPOOF): 531,
+}
 
 
 def rows(root: Path, *, unpack: Path | None = None) -> Iterator[Row]:

@@ -12,11 +12,12 @@ Citation: Reimao & Tzerpos, "FoR: a dataset for synthetic speech detection", Spe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from earwitness.data.manifest import BONAFIDE, SPOOF, Row
-from earwitness.data.protocols import HUMAN, audio_files, relative
+from earwitness.data.protocols import HUMAN, Count, audio_files, relative
 from earwitness.errors import ManifestError
 
 LICENCE = "LGPL (as stated by the authors)"
@@ -67,9 +68,10 @@ def rows(root: Path, *, version: str | None = None) -> Iterator[Row]:
             )
 
 
-def expected(rows: list[Row]) -> dict[tuple[str, str], int]:
-    """The published counts of the versions in ``rows``, keyed by ``(version, "")``."""
-    return {(name, ""): TOTALS[name] for name in {row.extra["version"] for row in rows} if name in TOTALS}
+def expected(rows: Sequence[Row]) -> list[Count]:
+    """The published counts of the versions in ``rows`` that have one."""
+    found = Counter(row.extra["version"] for row in rows)
+    return [Count(f"for-{name}", TOTALS[name], count) for name, count in found.items() if name in TOTALS]
 
 
 def _versions(root: Path) -> Iterator[tuple[str, Path]]:

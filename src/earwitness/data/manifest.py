@@ -146,7 +146,7 @@ class Manifest(Sequence[Row]):
     def __getitem__(self, index: slice) -> Manifest: ...
     def __getitem__(self, index: int | slice) -> Row | Manifest:
         if isinstance(index, slice):
-            return self._with(range(len(self))[index])
+            return self.keeping(range(len(self))[index])
         return self._rows[index]
 
     def __iter__(self) -> Iterator[Row]:
@@ -155,7 +155,8 @@ class Manifest(Sequence[Row]):
     def __repr__(self) -> str:
         return f"Manifest({self.where!r}, {len(self)} rows, root={str(self.root)!r})"
 
-    def _with(self, indices: Iterable[int]) -> Manifest:
+    def keeping(self, indices: Iterable[int]) -> Manifest:
+        """The rows at the given places, in that order."""
         chosen = list(indices)
         lines = [self._lines[i] for i in chosen] if self._lines else ()
         return Manifest((self._rows[i] for i in chosen), root=self.root, where=self.where, lines=lines)
@@ -194,7 +195,7 @@ class Manifest(Sequence[Row]):
         """
         wanted = {c: {v} if isinstance(v, str) else set(v) for c, v in columns.items()}
         self.require(*(c for c in wanted if c not in COLUMNS))
-        return self._with(
+        return self.keeping(
             i
             for i, row in enumerate(self._rows)
             if all(row.get(c) in values for c, values in wanted.items()) and (keep is None or keep(row))

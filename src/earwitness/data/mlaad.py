@@ -14,11 +14,12 @@ dataset", IJCNN 2024.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from earwitness.data.manifest import SPOOF, Row
-from earwitness.data.protocols import human, relative, sibling_reals
+from earwitness.data.protocols import Count, human, relative, sibling_reals
 from earwitness.errors import ManifestError
 
 LICENCE = "CC BY-NC 4.0 (reals: M-AILABS licence)"
@@ -48,9 +49,10 @@ def rows(root: Path, *, reals: Path | None = None) -> Iterator[Row]:
             yield _fake(record, place, table, root, original)
 
 
-def expected(rows: list[Row]) -> dict[tuple[str, str], int]:
-    """1,000 clips for each language and model, keyed by ``(source, "")``."""
-    return {(row.source, ""): CLIPS_PER_MODEL for row in rows if row.label == SPOOF}
+def expected(rows: Sequence[Row]) -> list[Count]:
+    """1,000 clips for each language and model."""
+    found = Counter(row.source for row in rows if row.label == SPOOF)
+    return [Count(name, CLIPS_PER_MODEL, count) for name, count in found.items()]
 
 
 def _records(table: Path) -> Iterator[tuple[str, Mapping[str, str]]]:

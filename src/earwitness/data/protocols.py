@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from earwitness.data.manifest import BONAFIDE, SPOOF, Row
@@ -34,6 +35,18 @@ AUDIO_SUFFIXES = frozenset(
     }
     | {".au", ".caf", ".3gp", ".mp4", ".mkv", ".mov"}
 )
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many clips a part of a corpus should have, as published, and how many there are."""
+
+    part: str
+    expected: int
+    found: int
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.expected:,} expected, {self.found:,} found"
 
 
 def protocol_lines(path: Path, columns: Container[int]) -> Iterator[tuple[str, list[str]]]:

@@ -77,7 +77,10 @@ def spans_of(labels: Sequence[Any] | np.ndarray[Any, np.dtype[Any]], resolution:
     """
     spoof = np.concatenate(([False], np.asarray(labels).astype(str) == "0", [False]))
     edges = np.flatnonzero(spoof[1:] != spoof[:-1])
-    return [(round(a * resolution, 6), round(b * resolution, 6)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return [
+        (round(int(a) * resolution, 6), round(int(b) * resolution, 6))
+        for a, b in zip(edges[::2], edges[1::2], strict=True)
+    ]
 
 
 def spans_text(spans: Sequence[Span]) -> str:
