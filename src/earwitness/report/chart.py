@@ -84,8 +84,8 @@ def timeline(
     """
     stretches = thinned(curve(windows), seconds)
     values = [s.llr for s in stretches]
-    low = max(-LIMIT, min([-3.0, limits[0] - 1, *values]) - 0.3)
-    high = min(LIMIT, max([3.0, limits[1] + 1, *values]) + 0.3)
+    low = max(-LIMIT, min([-3.0, limits[0] - 1, *values]) - 0.6)
+    high = min(LIMIT, max([3.0, limits[1] + 1, *values]) + 0.6)
 
     def x(time: float) -> float:
         return LEFT + PLOT * min(max(time / seconds, 0.0), 1.0)
@@ -181,7 +181,9 @@ def _time_axis(seconds: float, bottom: float, x: Place) -> list[Markup]:
         time = i * step
         anchor = "end" if x(time) > WIDTH - 40 else "middle"
         out.append(tag("line", class_="frame", x1=x(time), x2=x(time), y1=bottom, y2=bottom + 5))
-        out.append(tag("text", clock(time), class_="tick", x=x(time), y=bottom + 20, text_anchor=anchor))
+        out.append(
+            tag("text", clock(time, tenths=step < 1), class_="tick", x=x(time), y=bottom + 20, text_anchor=anchor)
+        )
     return out
 
 

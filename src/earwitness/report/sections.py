@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from earwitness.calibrate import Thresholds
 from earwitness.pooling import Stretch
 from earwitness.report import chart, words
 from earwitness.report.markup import Markup, join, shown, tag
-from earwitness.verdict import HUMAN, INCONCLUSIVE, SYNTHETIC
+from earwitness.verdict import HUMAN, INCONCLUSIVE, SYNTHETIC, decide
 
 Facts = Mapping[str, Any]
 CLASSES = {SYNTHETIC: "synthetic", HUMAN: "human", INCONCLUSIVE: "inconclusive"}
@@ -35,6 +36,8 @@ def meaning(facts: Facts) -> Markup:
         why = "There is no score: less than 0.3 s of sound could be judged."
         return join([head, tag("p", why)])
     parts: list[Markup] = [head]
+    if _gated(facts):
+        parts.append(tag("p", "The sound did not pass the quality check. Do not rely on the score below."))
     if limits:
         parts.append(tag("figure", chart.scale(llr, limits["human"], limits["synthetic"])))
     parts.append(
@@ -44,7 +47,7 @@ def meaning(facts: Facts) -> Markup:
             "(The score is the natural logarithm of that ratio; 0 means that it speaks for neither.)",
         )
     )
-    before, after = words.of_thousand(prior), words.of_thousand(words.posterior(llr, prior))
+    before, after = words.of_thousand(prior).removeprefix("about "), words.of_thousand(words.posterior(llr, prior))
     parts.append(
         tag(
             "p",
@@ -55,18 +58,26 @@ def meaning(facts: Facts) -> Markup:
     )
     starts = sorted({*words.PRIORS, prior})
     rows = [
-        [words.of_thousand(p), words.of_thousand(words.posterior(llr, p)) + (" (this scan)" if p == prior else "")]
+        [
+            words.of_thousand(p).removeprefix("about "),
+            words.of_thousand(words.posterior(llr, p)) + (" (this scan)" if p == prior else ""),
+        ]
         for p in starts
     ]
-    parts.append(table(["if before listening … were generated", "then with this score … are"], rows))
+    parts.append(table(["generated, before listening", "generated, among those with this score"], rows))
     if limits:
         low, high = chart.signed(limits["human"], 2), chart.signed(limits["synthetic"], 2)
         parts.append(
             tag("p", f"Likely synthetic: above {high}. Likely human: below {low}. Between them: inconclusive.")
         )
-    if facts["label"] == INCONCLUSIVE and not (limits and limits["human"] <= llr <= limits["synthetic"]):
-        parts.append(tag("p", "The sound did not pass the quality check, so do not rely on this score."))
     return join(parts)
+
+
+def _gated(facts: Facts) -> bool:
+    """Whether the quality check, and not the score, made the verdict inconclusive."""
+    limits = facts["thresholds"]
+    own = decide(facts["llr"], Thresholds(**limits), None)[1] if limits else None
+    return facts["label"] == INCONCLUSIVE and facts.get("reason") != own
 
 
 def over_time(facts: Facts, picture: str | None, why_none: str) -> Markup:
@@ -84,7 +95,9 @@ def over_time(facts: Facts, picture: str | None, why_none: str) -> Markup:
         "those of the verdicts; the bar below the curve marks stretches in the upper zone."
     )
     caption += (
-        " Below: the spectrogram, darker where there is more energy." if picture else f" No spectrogram: {why_none}."
+        " Below: the spectrogram, stronger in colour where there is more energy."
+        if picture
+        else f" No spectrogram: {why_none}."
     )
     parts = [tag("h3", "Over time"), tag("figure", drawing, tag("figcaption", caption))]
     if spans:

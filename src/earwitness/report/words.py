@@ -90,30 +90,30 @@ def of_hundred(share: float) -> str:
     return f"{text} in 100"
 
 
-def clock(seconds: float) -> str:
-    """A point in time as ``m:ss.s``, or ``h:mm:ss`` from an hour on.
+def clock(seconds: float, *, tenths: bool = True) -> str:
+    """A point in time as ``m:ss.s``, or ``h:mm:ss`` from an hour on; without ``tenths``, ``m:ss``.
 
     Examples
     --------
-    >>> clock(4.26), clock(61.0), clock(3725.0), clock(59.97)
-    ('0:04.3', '1:01.0', '1:02:05', '1:00.0')
+    >>> clock(4.26), clock(61.0), clock(3725.0), clock(59.97), clock(75.0, tenths=False)
+    ('0:04.3', '1:01.0', '1:02:05', '1:00.0', '1:15')
     """
     if seconds >= 3599.95:
         whole = round(seconds)
         return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-    tenths = round(10 * seconds)
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+    tenth = round(10 * seconds)
+    return f"{tenth // 600}:{tenth // 10 % 60:02d}" + (f".{tenth % 10}" if tenths else "")
 
 
 def unit(value: float | None, suffix: str, digits: int = 1, scale: float = 1.0) -> str:
-    """A quantity with its unit, or ``not known``.
+    """A quantity with its unit and a real minus, or ``not known``.
 
     Examples
     --------
     >>> unit(3.14159, "s", 2), unit(None, "dB"), unit(16000, "kHz", 1, 1e-3)
     ('3.14 s', 'not known', '16.0 kHz')
     """
-    return "not known" if value is None else f"{value * scale:,.{digits}f} {suffix}"
+    return "not known" if value is None else f"{value * scale:,.{digits}f} {suffix}".replace("-", "−", 1)
 
 
 def size(count: int) -> str:
