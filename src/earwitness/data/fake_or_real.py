@@ -75,7 +75,7 @@ def expected(rows: Sequence[Row]) -> list[Count]:
 
 
 def _versions(root: Path) -> Iterator[tuple[str, Path]]:
-    if (root / "training").is_dir():
+    if _is_version(root):
         if root.name not in NAMES:
             raise ManifestError(f"{root}: which version is this?", hint="name the folder " + ", ".join(NAMES))
         yield NAMES[root.name], root
@@ -83,5 +83,9 @@ def _versions(root: Path) -> Iterator[tuple[str, Path]]:
     for name, version in NAMES.items():
         # The archives unpack to a folder within a folder, such as for-2sec/for-2seconds.
         for folder in (root / name, *(root / name / inner for inner in NAMES)):
-            if (folder / "training").is_dir():
+            if _is_version(folder):
                 yield version, folder
+
+
+def _is_version(folder: Path) -> bool:
+    return any((folder / split).is_dir() for split in SPLITS)
