@@ -105,8 +105,10 @@ def open_container(source: ByteFile) -> Opened:
         "format_whitelist": ",".join(DEMUXERS),
         "codec_whitelist": ",".join(DECODERS),
         "protocol_whitelist": "none",
-        "max_size": str(1 << 18),
     }
+    if source.head(12)[8:] == b"WAVE":
+        # Larger packets are cheaper to decode; FFmpeg's search for DTS in PCM grows with their square.
+        options |= {"max_size": str(1 << 16), "max_probe_packets": "4"}
     try:
         container = av.open(
             _Reader(source), container_options=options, io_open=_refuse, buffer_size=_READ, metadata_errors="replace"

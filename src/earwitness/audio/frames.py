@@ -68,92 +68,89 @@ class Layout:
 def blocks(opened: Opened, faults: Faults) -> Iterator[tuple[Layout, NDArray[np.float32]]]:
     """Blocks of shape ``(channels, n)`` with ``n`` = 65,536, fewer only where the layout changes and at the end.
 
-    Integers become floats exactly (signed n-bit divided by ``2**(n-1)``, unsigned 8-bit shifted by 128 first); floats
-    are taken as they are, doubles rounded. The array is reused: use it before asking for the next one.
-
-    Raises
-    ------
-    AudioError
-        ``absurd-header`` if no frame has a believable layout.
+    Integers become floats exactly (signed n-bit divided by ``2**(n-1)``, unsigned 8-bit shifted by 128 first); integers
+    of 32 and more bits and doubles are rounded once; floats are taken as they are. The array is reused: use it before
+    asking for the next one. Frames whose layout is not believable are counted in ``faults`` and left out.
     """
     layout: Layout | None = None
-    kind: tuple[str, int, int] | None = None
-    buffer = np.empty((0, BLOCK), np.float32)
-    rows: Any = None
-    filled = 0
+    shelf = _Shelf(Layout("flt", 1, RATES[0]))
+    known: tuple[str, int, int] | None = None
     for frame in _frames(opened, faults):
         found = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
-        if found != kind:
+        if found != known:
             new = Layout(*found)
             if not new.believable:
                 faults.odd_frames += 1
                 continue
-            if layout is not None and filled:
-                yield layout, buffer[:, :filled]
-            layout, kind, filled = new, found, 0
-            rows = _Rows(new)
-            if len(buffer) != new.channels:
-                buffer = np.empty((new.channels, BLOCK), np.float32)
-        count, done = frame.samples, 0
-        part = rows.of(frame)
-        while done < count:
-            take = min(count - done, BLOCK - filled)
-            rows.put(part, done, take, buffer, filled)
-            done += take
-            filled += take
-            if filled == BLOCK:
-                assert layout is not None
-                yield layout, buffer
-                filled = 0
-    if layout is not None and filled:
-        yield layout, buffer[:, :filled]
+            if layout is not None and shelf.count:
+                yield layout, shelf.take(shelf.count)
+            layout, known, shelf = new, found, _Shelf(new)
+        shelf.add(frame)
+        while shelf.count >= BLOCK and layout is not None:
+            yield layout, shelf.take(BLOCK)
+    if layout is not None and shelf.count:
+        yield layout, shelf.take(shelf.count)
 
 
-class _Rows:
-    """Copies the samples of frames of one layout into rows of floats."""
+class _Shelf:
+    """Collects frames of one layout as they are and hands out their samples as rows of floats."""
 
     def __init__(self, layout: Layout) -> None:
         name = layout.form.removesuffix("p")
-        kind, self._zero, full = _SAMPLE_FORMATS[name]
+        kind, self._zero, self._full = _SAMPLE_FORMATS[name]
         self._type = np.dtype(kind)
-        self._scale = np.float32(1.0 / full)
         self._channels = layout.channels
-        self._planar = layout.form.endswith("p")
         self._packer: Any = None
-        if self._planar and layout.channels > _MAX_PLANES:
+        planar = layout.form.endswith("p")
+        if planar and layout.channels > _MAX_PLANES:
             import av
 
-            self._packer = av.AudioResampler(format=name)
-            self._planar = False
+            self._packer, planar = av.AudioResampler(format=name), False
+        self._step = 1 if planar else layout.channels
+        self._stores: list[list[NDArray[Any]]] = [[] for _ in range(layout.channels if planar else 1)]
+        self._out = np.empty((layout.channels, BLOCK), np.float32)
+        self.count = 0
+        """Samples per channel that wait."""
 
-    def of(self, frame: Any) -> list[NDArray[Any]]:
-        """The frame's channels as views of its memory, in its own type."""
+    def add(self, frame: Any) -> None:
+        """Put a frame behind the others; its memory is kept, not copied."""
         if self._packer is not None:
-            pieces = [self._packed(piece) for piece in self._packer.resample(frame)]
-            return list(np.concatenate(pieces, axis=1)) if pieces else [np.empty(0, self._type)] * self._channels
-        if self._planar:
-            count = frame.samples
-            return [np.frombuffer(plane, self._type, count) for plane in frame.planes]
-        return list(self._packed(frame))
+            for packed in self._packer.resample(frame):
+                self._put(packed)
+        else:
+            self._put(frame)
 
-    def _packed(self, frame: Any) -> NDArray[Any]:
-        flat = np.frombuffer(frame.planes[0], self._type, frame.samples * self._channels)
-        return flat.reshape(-1, self._channels).T
+    def _put(self, frame: Any) -> None:
+        samples = frame.samples
+        for store, plane in zip(self._stores, frame.planes, strict=True):
+            store.append(np.frombuffer(plane, self._type, samples * self._step))
+        self.count += samples
 
-    def put(self, part: list[NDArray[Any]], start: int, count: int, out: NDArray[np.float32], at: int) -> None:
-        """Write ``count`` samples of every channel as floats into ``out`` from column ``at`` on."""
-        for row, samples in zip(out, part, strict=True):
-            target, values = row[at : at + count], samples[start : start + count]
-            if self._type.kind == "f":
-                with np.errstate(over="ignore", invalid="ignore"):
-                    target[:] = values
-            elif self._type.itemsize > 2:
-                # A 32-bit integer has more digits than a float: divide in double, round once.
-                target[:] = values * float(self._scale)
+    def take(self, count: int) -> NDArray[np.float32]:
+        """The first ``count`` samples of every channel, at most :data:`BLOCK`."""
+        out = self._out[:, :count]
+        split = count * self._step
+        for number, store in enumerate(self._stores):
+            joined = np.concatenate(store) if len(store) > 1 else store[0]
+            store[:] = [joined[split:]] if len(joined) > split else []
+            if self._step == 1:
+                self._convert(joined[:split], out[number])
             else:
-                np.multiply(values, self._scale, out=target, casting="unsafe")
-                if self._zero:
-                    target -= np.float32(self._zero * float(self._scale))
+                self._convert(joined[:split].reshape(count, self._step).T, out)
+        self.count -= count
+        return out
+
+    def _convert(self, values: NDArray[Any], out: NDArray[np.float32]) -> None:
+        if self._type.kind == "f":
+            with np.errstate(over="ignore", invalid="ignore"):
+                out[...] = values
+        elif self._type.itemsize > 2:
+            # A 32-bit integer has more digits than a float: divide in double, round once.
+            out[...] = values / self._full
+        else:
+            np.multiply(values, np.float32(1.0 / self._full), out=out, casting="unsafe")
+            if self._zero:
+                out -= np.float32(self._zero / self._full)
 
 
 def _frames(opened: Opened, faults: Faults) -> Iterator[Any]:
