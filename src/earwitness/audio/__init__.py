@@ -1,7 +1,7 @@
 """Recordings in any container and codec that FFmpeg knows become mono 16 kHz float32 samples with their source's facts.
 
-Importing this package imports NumPy at most; FFmpeg (PyAV) and the resampler (soxr) are imported when a recording is
-first opened.
+Importing this package imports NumPy and no other library; FFmpeg (PyAV) and the resampler (soxr) are imported when a
+recording is first opened.
 
 Examples
 --------
@@ -10,42 +10,21 @@ Examples
 16000
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 SAMPLE_RATE = 16_000
+"""The one rate inside, in Hz; it stands above the imports because they need it."""
 
-_PUBLIC = {
-    "Audio": "earwitness.audio.decode",
-    "AudioStream": "earwitness.audio.decode",
-    "ChannelLevels": "earwitness.audio.levels",
-    "Source": "earwitness.audio.source",
-    "channel_name": "earwitness.audio.levels",
-    "decode": "earwitness.audio.decode",
-    "open_audio": "earwitness.audio.decode",
-}
+# Not lazy: the function decode has to take the place of the module decode, whichever is asked for first.
+from earwitness.audio.decode import Audio, AudioStream, decode, open_audio  # noqa: E402
+from earwitness.audio.levels import ChannelLevels, channel_name  # noqa: E402
+from earwitness.audio.source import Source  # noqa: E402
 
-__all__ = [*_PUBLIC, "SAMPLE_RATE"]
-
-if TYPE_CHECKING:
-    from earwitness.audio.decode import Audio as Audio
-    from earwitness.audio.decode import AudioStream as AudioStream
-    from earwitness.audio.decode import decode as decode
-    from earwitness.audio.decode import open_audio as open_audio
-    from earwitness.audio.levels import ChannelLevels as ChannelLevels
-    from earwitness.audio.levels import channel_name as channel_name
-    from earwitness.audio.source import Source as Source
-
-
-def __getattr__(name: str) -> Any:
-    try:
-        module = _PUBLIC[name]
-    except KeyError:
-        raise AttributeError(f"module 'earwitness.audio' has no attribute {name!r}") from None
-    return getattr(import_module(module), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = [
+    "SAMPLE_RATE",
+    "Audio",
+    "AudioStream",
+    "ChannelLevels",
+    "Source",
+    "channel_name",
+    "decode",
+    "open_audio",
+]
