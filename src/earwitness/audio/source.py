@@ -76,7 +76,7 @@ class ByteFile:
     """
 
     def __init__(self, source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO) -> None:
-        self._owned = True
+        self._owned, self._sha256 = True, ""
         if isinstance(source, bytes | bytearray | memoryview):
             self.path = self.name = "<bytes>"
             self.file = cast(BinaryIO, io.BytesIO(source))
@@ -165,11 +165,13 @@ class ByteFile:
 
     def sha256(self) -> str:
         """The SHA-256 of all bytes, in hexadecimal; the position in the file is undefined afterwards."""
-        digest = hashlib.sha256()
-        self.file.seek(0)
-        while piece := self.file.read(_PIECE):
-            digest.update(piece)
-        return digest.hexdigest()
+        if not self._sha256:
+            digest = hashlib.sha256()
+            self.file.seek(0)
+            while piece := self.file.read(_PIECE):
+                digest.update(piece)
+            self._sha256 = digest.hexdigest()
+        return self._sha256
 
     def close(self) -> None:
         """Close what this object opened; a file object that was handed in stays open."""
