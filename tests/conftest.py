@@ -72,3 +72,11 @@ def human_clip() -> Path:
 def spoof_clip() -> Path:
     """A synthetic voice that ships with the project (espeak-ng, flac)."""
     return ROOT / "examples" / "clips" / "espeak.flac"
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small real detector, made without PyTorch (see ``tiny_detector.py``)."""
+    from tiny_detector import write_tiny
+
+    return write_tiny(tmp_path_factory.mktemp("detector") / "tiny")
