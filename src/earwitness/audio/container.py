@@ -119,6 +119,9 @@ def open_container(source: ByteFile) -> Opened:
         _explain(source, error)
     try:
         return _inspect(source, container)
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        container.close()
+        _explain(source, error)
     except BaseException:
         container.close()
         raise
@@ -168,6 +171,8 @@ def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
 
 
 def _inspect(source: ByteFile, container: Any) -> Opened:
+    from av.stream import Discard
+
     sounds = list(container.streams.audio)
     pictures = [s for s in container.streams.video if not _is_cover(s)]
     if not sounds:
@@ -194,7 +199,7 @@ def _inspect(source: ByteFile, container: Any) -> Opened:
     decoder.thread_count, decoder.thread_type = 1, "NONE"
     for other in container.streams:
         if other.index != stream.index:
-            other.discard = "all"
+            other.discard = Discard.all
     warnings = []
     if len(sounds) > 1:
         warnings.append(f"there are {len(sounds)} sound tracks; number {sounds.index(stream) + 1} is read")

@@ -44,6 +44,9 @@ MAX_WHOLE_HOURS = 12
 """The most that :func:`decode` holds in memory (2.8 GB); longer recordings are read with :func:`open_audio`."""
 
 
+_CHANGES_NAMED = 3
+
+
 @dataclass
 class Audio:
     """A whole recording in memory.
@@ -92,7 +95,8 @@ class AudioStream:
         self.source: Source = self._opened.source
         self.warnings: list[str] = []
         self._faults = Faults()
-        self._meters: list[LevelMeter] = []
+        self._meters: dict[int, LevelMeter] = {}
+        self._changes: list[str] = []
         self._seconds = 0.0
         self._layout: Layout | None = None
         self._reading: Generator[Block, None, None] = self._read()
@@ -107,8 +111,8 @@ class AudioStream:
 
     @property
     def levels(self) -> ChannelLevels:
-        """Levels of what has been read so far; of the longest part, if the number of channels changes."""
-        return max(self._meters, key=lambda meter: meter.samples, default=LevelMeter(1)).levels()
+        """Levels of what has been read so far; where the number of channels changes, of the most frequent number."""
+        return max(self._meters.values(), key=lambda meter: meter.samples, default=LevelMeter(1)).levels()
 
     @property
     def channel(self) -> str | None:
@@ -167,7 +171,7 @@ class AudioStream:
                 self._change(layout)
             if resampler is None:
                 resampler = Resampler(layout.rate)
-            self._meters[-1].push(block)
+            self._meters[layout.channels].push(block)
             self._seconds += block.shape[1] / layout.rate
             yield resampler.push(self._mix(block))
             if self._seconds > MAX_HOURS * 3600:
@@ -195,20 +199,20 @@ class AudioStream:
         if old is None:
             self.source = replace(self.source, rate=layout.rate, channels=layout.channels)
         elif (old.rate, old.channels) != (layout.rate, layout.channels):
-            self.warnings.append(
+            self._changes.append(
                 f"at {self._seconds:.1f} s the sound changes from {old.rate} Hz, {old.channels} channels"
                 f" to {layout.rate} Hz, {layout.channels} channels"
             )
-        if old is None or old.channels != layout.channels:
-            self._meters.append(LevelMeter(layout.channels))
+        if layout.channels not in self._meters:
+            self._meters[layout.channels] = LevelMeter(layout.channels)
 
     def _finish(self) -> None:
         """State the decoded length and every doubt; raise if there is nothing to hear."""
         path = self.source.path
         if self._seconds == 0.0:
             self._raise_nothing()
-        values = sum(meter.samples * meter.channels for meter in self._meters)
-        unusable = sum(meter.unusable for meter in self._meters)
+        values = sum(meter.samples * meter.channels for meter in self._meters.values())
+        unusable = sum(meter.unusable for meter in self._meters.values())
         if unusable == values:
             raise AudioError(
                 f"{path}: none of its {values} samples is a finite number", hint="export it again", code="non-finite"
@@ -241,6 +245,9 @@ class AudioStream:
             )
         if faults.odd_frames:
             words.append(f"{faults.odd_frames} frames with an absurd rate or number of channels were left out")
+        words += self._changes[:_CHANGES_NAMED]
+        if len(self._changes) > _CHANGES_NAMED:
+            words.append(f"rate or channels change {len(self._changes)} times")
         if faults.read_errors:
             words.append(f"the file is damaged: reading it failed {faults.read_errors} times")
         stated = self._opened.stated_seconds

@@ -108,7 +108,7 @@ class _Shelf:
             self._packer, planar = av.AudioResampler(format=name), False
         self._step = 1 if planar else layout.channels
         self._stores: list[list[NDArray[Any]]] = [[] for _ in range(layout.channels if planar else 1)]
-        self._out = np.empty((layout.channels, BLOCK), np.float32)
+        self._out: NDArray[np.float32] | None = None
         self.count = 0
         """Samples per channel that wait."""
 
@@ -128,6 +128,8 @@ class _Shelf:
 
     def take(self, count: int) -> NDArray[np.float32]:
         """The first ``count`` samples of every channel, at most :data:`BLOCK`."""
+        if self._out is None or self._out.shape[1] < count:
+            self._out = np.empty((self._channels, count), np.float32)
         out = self._out[:, :count]
         split = count * self._step
         for number, store in enumerate(self._stores):
