@@ -1,0 +1,24 @@
+"""Augmentation: what happens to a recording on its way, drawn alike for both labels.
+
+An augmentation is a frozen dataclass that is called with ``(samples, rng)``: float32 mono at 16 kHz in, the same
+length out. It does not know the label. All randomness comes from the generator that is passed in.
+"""
+
+from __future__ import annotations
+
+AUGMENTS: dict[str, str] = {
+    "band": "earwitness.augment.channel:Band",
+    "clipping": "earwitness.augment.channel:Clipping",
+    "codec": "earwitness.augment.codec:Codec",
+    "companding": "earwitness.augment.channel:Companding",
+    "equalizer": "earwitness.augment.channel:Equalizer",
+    "gain": "earwitness.augment.channel:Gain",
+    "noise": "earwitness.augment.noise:ColouredNoise",
+    "packet_loss": "earwitness.augment.channel:PacketLoss",
+    "rawboost": "earwitness.augment.rawboost:RawBoost",
+    "resample": "earwitness.augment.channel:ResampleChain",
+    "room": "earwitness.augment.room:Room",
+    "silence": "earwitness.augment.silence:Silence",
+    "speed": "earwitness.augment.speed:Speed",
+    "time_mask": "earwitness.augment.mask:TimeMask",
+}

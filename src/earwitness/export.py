@@ -1,0 +1,124 @@
+"""From a trained network to ``model.onnx``: waveform in, logit out, and proof that both say the same."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from earwitness.errors import ExportError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 18
+TOLERANCE = 1e-4
+
+
+def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int = 0) -> tuple[bytes, float]:
+    """The network's ``score`` as an ONNX file that takes any batch and any number of samples.
+
+    Parameters
+    ----------
+    network:
+        A module with ``score(waveform) -> (batch,)``, in evaluation mode.
+    tolerance:
+        Largest allowed difference between the two, in logits.
+    seed:
+        Seed of the noise and tones that both are tried on.
+
+    Returns
+    -------
+    bytes, float
+        The file, and the largest difference seen.
+
+    Raises
+    ------
+    ExportError
+        If the file cannot be made, or differs from the network by more than ``tolerance``.
+    """
+    import torch
+
+    class Scorer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+            score: torch.Tensor = self.network.score(waveform)  # type: ignore[operator]
+            return score
+
+    dynamic = {"waveform": {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}}
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                Scorer().eval(),
+                (torch.randn(2, 64_000),),
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=["waveform"],
+                output_names=["logit"],
+                dynamic_shapes=dynamic,
+            )
+            if program is None:
+                raise ExportError("torch gave no ONNX program")
+            program.optimize()
+            path = Path(folder) / "model.onnx"
+            program.save(str(path), external_data=False)
+            data = path.read_bytes()
+    except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
+        raise ExportError(f"the network cannot be written as ONNX: {error}") from error
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+    return data, check_parity(network, data, tolerance=tolerance, seed=seed)
+
+
+def parity_signals(seed: int) -> list[np.ndarray]:
+    """Batches of several sizes and lengths: noise, tones, clicks, near silence, and one sample more or less."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for batch, length in ((1, 64_000), (3, 16_000), (2, 63_999), (2, 64_001), (1, 8_000), (1, 100_003)):
+        time = np.arange(length) / 16_000
+        noise = rng.standard_normal((batch, length)) * rng.uniform(1e-4, 0.3, (batch, 1))
+        tones = sum(np.sin(2 * np.pi * f * time) / 8 for f in rng.uniform(80, 7000, 5))
+        noise[0] += tones * (np.sin(2 * np.pi * 3 * time) > 0)
+        out.append(noise.astype(np.float32))
+    return out
+
+
+def check_parity(network: nn.Module, data: bytes, *, tolerance: float = TOLERANCE, seed: int = 0) -> float:
+    """Largest difference in logits between the network and the ONNX file over :func:`parity_signals`.
+
+    Raises
+    ------
+    ExportError
+        If it is more than ``tolerance``, or not a number.
+    """
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for wave in parity_signals(seed):
+        with torch.inference_mode():
+            ours = network.score(torch.from_numpy(wave)).float().numpy()  # type: ignore[operator]
+        theirs = session.run(["logit"], {"waveform": wave})[0]
+        difference = float(np.abs(ours - theirs).max())
+        if not difference <= tolerance:
+            raise ExportError(
+                f"the ONNX file differs from the network by {difference:.2g} at shape {wave.shape}",
+                hint=f"at most {tolerance:.2g} is allowed; do not ship it",
+            )
+        worst = max(worst, difference)
+    return worst

@@ -1,0 +1,10 @@
+"""Front ends: torch modules from waveform ``(batch, samples)`` to what a model reads.
+
+They live inside the exported graph, so there is no second copy of their code.
+"""
+
+from __future__ import annotations
+
+FRONTENDS: dict[str, str] = {
+    "log_spectrogram": "earwitness.features.spectrogram:LogSpectrogram",
+}

@@ -1,0 +1,1 @@
+"""Training: from a manifest and a recipe to a detector folder."""

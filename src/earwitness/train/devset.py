@@ -1,0 +1,75 @@
+"""How good a network is on dev while it trains; dev chooses, eval is never looked at here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from earwitness import metrics
+from earwitness.augment.signals import RATE
+from earwitness.data.manifest import Manifest
+from earwitness.train.cache import AudioCache
+
+
+def dev_logits(
+    network: nn.Module,
+    cache: AudioCache,
+    clips: Sequence[str],
+    *,
+    variant: int = 0,
+    seconds: float = 4.0,
+    batch: int = 32,
+    device: torch.device | str = "cpu",
+) -> NDArray[np.float64]:
+    """Logits of the first ``seconds`` of each clip, in the order of ``clips``.
+
+    Clips are scored in batches of about equal length, each cut to the shortest of its batch, so that none is padded.
+    """
+    order = sorted(range(len(clips)), key=lambda i: cache.seconds(clips[i]))
+    out = np.zeros(len(clips))
+    network.eval()
+    with torch.inference_mode():
+        for first in range(0, len(order), batch):
+            chosen = order[first : first + batch]
+            waves = [cache.samples(clips[i], variant)[: int(seconds * RATE)] for i in chosen]
+            length = min(map(len, waves))
+            stacked = torch.from_numpy(np.stack([w[:length] for w in waves])).to(device)
+            out[chosen] = network.score(stacked).float().cpu().numpy()  # type: ignore[operator]
+    return out
+
+
+def dev_metrics(manifest: Manifest, logits: NDArray[np.float64], train_systems: frozenset[str]) -> dict[str, float]:
+    """EER pooled, weighted over systems, for systems not in training by name, and of the worst kind.
+
+    ``choice`` is their mean: what training picks its best weights by. EERs are fractions. The mean over systems is the
+    EER of one ROC in which every generated clip weighs one over the clips of its system.
+    """
+    spoof = np.asarray([row.spoof for row in manifest])
+    systems = [row.system for row in manifest]
+    counts = Counter(s for s, fake in zip(systems, spoof, strict=True) if fake)
+    weights = np.asarray([1.0 / counts[s] if f else 1.0 for s, f in zip(systems, spoof, strict=True)])
+    unseen = np.asarray([not f or s not in train_systems for s, f in zip(systems, spoof, strict=True)])
+    out = {
+        "eer": metrics.eer(logits, spoof),
+        "auc": metrics.auc(logits, spoof),
+        "eer_systems": metrics.eer(logits, spoof, weights=weights),
+    }
+    parts = [out["eer"], out["eer_systems"]]
+    if (unseen & spoof).any():
+        out["eer_unseen"] = metrics.eer(logits[unseen], spoof[unseen])
+        parts.append(out["eer_unseen"])
+    kinds = Counter(row.kind for row in manifest if row.spoof and row.kind)
+    for kind, count in sorted(kinds.items()):
+        if count >= 10:
+            keep = np.asarray([not r.spoof or r.kind == kind for r in manifest])
+            out[f"eer_{kind}"] = metrics.eer(logits[keep], spoof[keep])
+    worst = max((v for k, v in out.items() if k.removeprefix("eer_") in kinds), default=None)
+    if worst is not None:
+        parts.append(worst)
+    out["choice"] = float(np.mean(parts))
+    return out

@@ -1,0 +1,159 @@
+"""A recipe: everything that makes a detector what it is, as one TOML file with differences from the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from earwitness.config import build, read_toml, with_overrides
+from earwitness.errors import ConfigError, UnknownNameError
+from earwitness.features import FRONTENDS
+from earwitness.models import MODELS
+from earwitness.registry import find
+from earwitness.train.batches import AugmentSettings
+from earwitness.train.sampling import SamplingSettings
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """AdamW with a warm-up and a cosine decay to zero.
+
+    Parameters
+    ----------
+    lr:
+        Highest learning rate.
+    weight_decay:
+        Decoupled weight decay of matrices and kernels; biases and norms have none.
+    warmup:
+        Share of all steps in which the learning rate rises.
+    clip_norm:
+        Gradients are scaled down to this norm.
+    ema:
+        Decay of the running average of the weights that is evaluated and exported; 0 turns it off.
+    """
+
+    lr: float = 2e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.05
+    clip_norm: float = 2.0
+    ema: float = 0.998
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How long, how much at once, and when to look.
+
+    Parameters
+    ----------
+    steps:
+        Optimizer steps of the whole run.
+    batch:
+        Clips a step, over all processes; a multiple of 4.
+    seconds:
+        Crop lengths; one is drawn a step.
+    evaluate_every:
+        Steps between looks at dev.
+    patience:
+        Looks without a better dev value before training stops; 0 never stops early.
+    precision:
+        ``"no"`` or ``"bf16"``.
+    workers:
+        Processes that prepare batches.
+    codec_variants:
+        Lossy copies of each clip in the cache.
+    """
+
+    steps: int = 2000
+    batch: int = 48
+    seconds: tuple[float, ...] = (2.0, 3.0, 4.0)
+    evaluate_every: int = 250
+    patience: int = 0
+    precision: str = "bf16"
+    workers: int = 1
+    codec_variants: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A name in one of the tables with the settings that differ from its defaults."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that makes a detector; see ``recipes/*.toml``."""
+
+    name: str
+    about: str
+    model: Part
+    frontend: Part
+    loss: Part = field(default_factory=lambda: Part("bce"))
+    seed: int = 1
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+class Network(nn.Module):
+    """Front end and model as one: waveform ``(batch, samples)`` to outputs; :meth:`score` gives the logit."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        frontend = find(FRONTENDS, recipe.frontend.name, kind="front end")
+        self.frontend = frontend(build(frontend.Settings, recipe.frontend.settings, where="frontend.settings"))
+        model = find(MODELS, recipe.model.name, kind="model")
+        settings = build(model.Settings, recipe.model.settings, where="model.settings")
+        self.model = model(settings, channels=self.frontend.channels, bins=self.frontend.settings.bins)
+
+    def forward(self, waveform: Tensor, mask: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Outputs ``(batch, 1 or 2)``; ``mask`` changes the front end's picture while training."""
+        if self.training:
+            # half precision is for the network; the front end's logarithms need single
+            with torch.autocast(waveform.device.type, enabled=False):
+                picture = self.frontend(waveform)
+        else:
+            picture = self.frontend(waveform)
+        result: Tensor = self.model(picture if mask is None else mask(picture))
+        return result
+
+    def score(self, waveform: Tensor) -> Tensor:
+        """The logit ``(batch,)`` that the voice is generated."""
+        result: Tensor = self.model.score(self.forward(waveform))
+        return result
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    return sorted(
+        p.name.removesuffix(".toml") for p in files("earwitness.recipes").iterdir() if p.name.endswith(".toml")
+    )
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by its name in the package or by the path of a TOML file, with ``--set``-style overrides put in.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is neither a recipe of that name nor such a file.
+    ConfigError
+        If a setting is unknown or of the wrong type.
+    """
+    path = Path(name)
+    if not name.endswith(".toml"):
+        if name not in recipe_names():
+            raise UnknownNameError(f"there is no recipe named {name!r}", hint="known: " + ", ".join(recipe_names()))
+        path = Path(str(files("earwitness.recipes") / f"{name}.toml"))
+    recipe = build(Recipe, with_overrides(read_toml(path), overrides), where=str(path))
+    if recipe.run.batch % 4:
+        raise ConfigError(f"{path}: run.batch is {recipe.run.batch}", hint="batches are made of groups of 4")
+    return recipe
