@@ -131,7 +131,7 @@ def human_false_alarms(tables: Iterable[Breakdown]) -> list[tuple[str, Group]]:
     return sorted(found, key=lambda pair: -pair[1].false_alarm.value if pair[1].false_alarm else 0.0)
 
 
-def _present(names: Sequence[str] | np.ndarray) -> list[str]:  # type: ignore[type-arg]
+def _present(names: Sequence[str] | np.ndarray) -> list[str]:
     return sorted({str(name) for name in names if name})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -69,7 +70,7 @@ def _technique(system: str) -> str:
 
 def _banded(scores: Scores, column: str, edges: tuple[float, ...], word: str, *, unit: float = 1.0) -> tuple[str, ...]:
     names = [f"under {edges[0]:g} {word}"]
-    names += [f"{low:g} to {high:g} {word}" for low, high in zip(edges, edges[1:], strict=False)]
+    names += [f"{low:g} to {high:g} {word}" for low, high in itertools.pairwise(edges)]
     names.append(f"over {edges[-1]:g} {word}")
     out = []
     for value in (scores.numbers(column) / unit).tolist():

@@ -103,7 +103,7 @@ def choose(scores: Scores, rule: str, *, chosen_on: str, costs: Costs | None = N
     return Chosen(ranked.threshold_at(index), rule, chosen_on, len(scores))
 
 
-def _last_best(values: np.ndarray) -> int:  # type: ignore[type-arg]
+def _last_best(values: np.ndarray) -> int:
     return len(values) - 1 - int(np.argmax(values[::-1]))
 
 
