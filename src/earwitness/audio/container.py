@@ -29,23 +29,7 @@ MAX_CHANNELS = 64
 _READ = 1 << 16
 _TAGS, _TAG_LENGTH = 64, 500
 _HEAD = 1 << 16
-_STATES_LENGTH = {
-    "flac",
-    "matroska",
-    "webm",
-    "mov",
-    "mp4",
-    "m4a",
-    "3gp",
-    "asf",
-    "caf",
-    "w64",
-    "tta",
-    "wv",
-    "ape",
-    "au",
-    "aiff",
-}
+_STATES_LENGTH = {"flac", "matroska", "webm", "mov", "mp4", "m4a", "3gp", "asf", "tta", "wv", "au", "aiff"}
 
 
 @dataclass
@@ -75,8 +59,7 @@ class _Reader:
         self._left -= count
         if self._left < 0:
             raise AudioError(f"{self._source.path}: leads its reader in circles", code="not-audio")
-        self._source.file.seek(self._position)
-        data = self._source.file.read(count)
+        data = self._source.part(self._position, count)
         self._position += len(data)
         return data
 
@@ -101,12 +84,16 @@ def open_container(source: ByteFile) -> Opened:
     """
     import av
 
+    head = source.head(_HEAD)
+    riff = riff_facts(head)
+    if riff and not (RATES[0] <= riff.rate <= RATES[1] and 0 < riff.channels <= MAX_CHANNELS):
+        _absurd(source, riff.rate, riff.channels)
     options = {
         "format_whitelist": ",".join(DEMUXERS),
         "codec_whitelist": ",".join(DECODERS),
         "protocol_whitelist": "none",
     }
-    if source.head(12)[8:] == b"WAVE":
+    if head[8:12] == b"WAVE":
         # Larger packets are cheaper to decode; FFmpeg's search for DTS in PCM grows with their square.
         options |= {"max_size": str(1 << 16), "max_probe_packets": "4"}
     try:
@@ -115,13 +102,13 @@ def open_container(source: ByteFile) -> Opened:
         )
     except AudioError:
         raise
-    except (av.FFmpegError, ValueError, OverflowError) as error:
-        _explain(source, error)
+    except (av.FFmpegError, ValueError, OverflowError):
+        _explain(source)
     try:
         return _inspect(source, container)
-    except (av.FFmpegError, ValueError, OverflowError) as error:
+    except (av.FFmpegError, ValueError, OverflowError):
         container.close()
-        _explain(source, error)
+        _explain(source)
     except BaseException:
         container.close()
         raise
@@ -131,16 +118,9 @@ def _refuse(url: str, *_: object) -> NoReturn:
     raise PermissionError(f"a recording may not open {url!r}")
 
 
-def _explain(source: ByteFile, error: Exception) -> NoReturn:
+def _explain(source: ByteFile) -> NoReturn:
     """Why the file did not open, from its first bytes."""
     head = source.head(_HEAD)
-    riff = riff_facts(head)
-    if riff and not (RATES[0] <= riff.rate <= RATES[1] and 0 < riff.channels <= MAX_CHANNELS):
-        _absurd(source, riff.rate, riff.channels)
-    if isinstance(error, OSError) and error.errno and not str(error).startswith("[Errno 10"):
-        reason = os.strerror(error.errno) if error.errno < 1000 else str(error)
-        if error.errno not in (22, 1):
-            raise AudioError(f"{source.path}: cannot be read: {reason}", code="unreadable") from None
     if head[4:8] == b"ftyp" and b"moov" not in head:
         raise AudioError(
             f"{source.path}: its index (moov) is missing, so the recording was cut off before it was finished",
@@ -177,9 +157,6 @@ def _inspect(source: ByteFile, container: Any) -> Opened:
     pictures = [s for s in container.streams.video if not _is_cover(s)]
     if not sounds:
         held = "a video without sound" if pictures else "no sound in it"
-        riff = riff_facts(source.head(_HEAD))
-        if riff and (riff.channels == 0 or riff.rate == 0):
-            _absurd(source, riff.rate, riff.channels)
         raise AudioError(
             f"{source.path}: there is {held}", hint="choose a file with a sound track", code="no-audio-stream"
         )
@@ -275,6 +252,8 @@ def _stated_seconds(source: ByteFile, facts: Source, warnings: list[str]) -> flo
     if facts.container == "wav":
         riff = riff_facts(source.head(_HEAD))
         if riff is None or riff.data_size is None or riff.byte_rate == 0:
+            return None
+        if riff.data_start + riff.data_size <= source.size:
             return None
         # FFmpeg cuts a stated length to the file's, so a cut-off file looks complete to it.
         return riff.data_size / riff.byte_rate

@@ -98,6 +98,7 @@ class AudioStream:
         self._meters: dict[int, LevelMeter] = {}
         self._changes: list[str] = []
         self._seconds = 0.0
+        self._whole = True
         self._layout: Layout | None = None
         self._reading: Generator[Block, None, None] = self._read()
         if channel is not None and self.source.channels and not 0 <= channel < self.source.channels:
@@ -175,7 +176,7 @@ class AudioStream:
             self._seconds += block.shape[1] / layout.rate
             yield resampler.push(self._mix(block))
             if self._seconds > MAX_HOURS * 3600:
-                self.warnings.append(f"only the first {MAX_HOURS} hours were read")
+                self._whole = False
                 break
         if resampler is not None:
             yield resampler.flush()
@@ -251,7 +252,9 @@ class AudioStream:
         if faults.read_errors:
             words.append(f"the file is damaged: reading it failed {faults.read_errors} times")
         stated = self._opened.stated_seconds
-        if stated and self._seconds < stated - max(0.1, 0.005 * stated):
+        if not self._whole:
+            words.append(f"only the first {MAX_HOURS} hours were read")
+        elif stated and self._seconds < stated - max(0.1, 0.005 * stated):
             words.append(
                 f"the recording is cut off: {self._seconds:.2f} s of the {stated:.2f} s that its header states"
             )

@@ -159,17 +159,22 @@ class ByteFile:
         return self.part(max(0, self.size - count), count)
 
     def part(self, start: int, count: int) -> bytes:
-        """``count`` bytes from ``start`` on; the position in the file is undefined afterwards."""
-        self.file.seek(start)
-        return self.file.read(count)
+        """``count`` bytes from ``start`` on, fewer at the end; the position in the file is undefined afterwards."""
+        try:
+            self.file.seek(start)
+            return self.file.read(count)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise AudioError(f"{self.path}: cannot be read: {reason}", code="unreadable") from None
 
     def sha256(self) -> str:
         """The SHA-256 of all bytes, in hexadecimal; the position in the file is undefined afterwards."""
         if not self._sha256:
             digest = hashlib.sha256()
-            self.file.seek(0)
-            while piece := self.file.read(_PIECE):
+            start = 0
+            while piece := self.part(start, _PIECE):
                 digest.update(piece)
+                start += len(piece)
             self._sha256 = digest.hexdigest()
         return self._sha256
 
