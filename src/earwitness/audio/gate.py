@@ -48,8 +48,10 @@ def _warnings(quality: Quality) -> list[str]:
         found.append(f"clipped: {100 * quality.clipped_share:.1f} % of the samples stand at full scale")
     if quality.speech_seconds < 0.1:
         return found
-    band = quality.bandwidth_hz
-    if band is not None and band <= 4250:
+    band, masked = quality.bandwidth_hz, quality.snr_db is not None and quality.snr_db < 20
+    if band is not None and band <= 7000 and masked:
+        found.append(f"the speech stands above the noise only up to {band / 1000:.1f} kHz")
+    elif band is not None and band <= 4250:
         found.append(f"only {band / 1000:.1f} kHz of bandwidth: telephone, or a strong codec?")
     elif band is not None and band <= 7000:
         found.append(f"narrowed bandwidth: nothing above {band / 1000:.1f} kHz")

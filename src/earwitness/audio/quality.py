@@ -48,7 +48,7 @@ class Quality:
     clipped_share: float
     """Share of samples at full scale: of the original recording when its levels are given, else at 16 kHz."""
     noise_floor_db: float | None
-    """Mean power of the quieter half of the noise frames, or of the quietest twentieth of speech if lower."""
+    """Mean power of the middle noise frames (ranks 20 to 60 %), or of the quietest speech: see the meter."""
     snr_db: float | None
     """Speech power less noise floor, over the noise floor, dB, within -10 and 60."""
     bandwidth_hz: float | None
@@ -184,17 +184,27 @@ class QualityMeter:
         self._spectrum[row] += flat.reshape(_BANDS, levels)
 
     def _noise_power(self) -> float | None:
-        """Power of the noise: the quieter half of the noise frames, or the quietest twentieth of the speech frames."""
-        powers = 10 ** ((np.arange(self._levels.shape[1]) / 2 + 0.25 + _FLOOR_DB) / 10)
-        found = []
-        for row, share, least in ((1, 0.5, _LEAST_NOISE), (0, 0.05, _LEAST_SPEECH)):
-            counts = self._levels[row]
-            if counts.sum() >= least:
-                wanted = max(counts.sum() * share, 1.0)
-                before = np.concatenate([[0], np.cumsum(counts)[:-1]])
-                taken = np.clip(wanted - before, 0, counts)
-                found.append(float((taken * powers).sum() / taken.sum()))
-        return min(found) if found else None
+        """Power of the noise: the middle of the noise frames, or the quietest twentieth of the speech frames.
+
+        The latter counts where there are too few noise frames, or where it lies 6 dB lower: then what is between
+        the words is louder than what is under them.
+        """
+        pauses = self._slice(1, 0.2, 0.6, _LEAST_NOISE)
+        under = self._slice(0, 0.0, 0.05, _LEAST_SPEECH)
+        if pauses is None or under is None:
+            return under if pauses is None else pauses
+        return under if under < pauses / 4 else pauses
+
+    def _slice(self, row: int, low: float, high: float, least: int) -> float | None:
+        """Mean power of the frames between two ranks of level, of all speech (0) or noise (1) frames."""
+        counts = self._levels[row]
+        total = int(counts.sum())
+        if total < least:
+            return None
+        after = np.cumsum(counts)
+        taken = np.clip(np.minimum(after, max(total * high, 1.0)) - np.maximum(after - counts, total * low), 0, None)
+        powers = 10 ** ((np.arange(len(counts)) / 2 + 0.25 + _FLOOR_DB) / 10)
+        return float((taken * powers).sum() / taken.sum())
 
     def _snr(self, noise: float | None) -> float | None:
         if noise is None or self._speech < _LEAST_SPEECH:
@@ -222,13 +232,14 @@ def bandwidth(speech: NDArray[np.int64], noise: NDArray[np.int64]) -> float | No
         ``(64, 141)`` counts of band levels (125 Hz bands, 1 dB steps from -140 dB) in speech and in noise frames.
 
     The loud frames of a band (95th percentile over the speech frames) must lie within 65 dB of the strongest band,
-    and 4 dB above the loud frames of the noise in that band where there is enough noise to tell. Two bands in a row
-    must do so.
+    4 dB above the loud frames of the noise in that band where there are 20 noise frames, and 12 dB above the quiet
+    ones (5th percentile) of speech itself, which steady noise does not reach. Two bands in a row must do so.
     """
     if speech[0].sum() < _LEAST_SPEECH:
         return None
     loud = _quantile(speech, 0.95)
     alive = loud > max(float(loud.max()) - _DEPTH_DB, -115.0)
+    alive &= loud > _quantile(speech, 0.05) + 12.0
     if noise[0].sum() >= 20:
         alive &= loud > _quantile(noise, 0.95) + 4.0
     alive[:-1] &= alive[1:] | np.concatenate([[False], alive[:-2]])
