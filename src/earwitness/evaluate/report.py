@@ -201,7 +201,7 @@ def _points(scores: Scores, settings: ReportSettings) -> dict[str, float]:
     }
     if settings.asv is not None:
         for form in ("2019", "2021"):
-            out[f"min_tdcf_{form}"] = metrics.min_tdcf(values, truth, settings.asv, form=form)  # type: ignore[arg-type]
+            out[f"min_tdcf_{form}"] = metrics.min_tdcf(values, truth, settings.asv, form=form)
         out["asv_eer"] = (settings.asv.miss + settings.asv.false_alarm) / 2.0
     return out
 
