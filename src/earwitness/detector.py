@@ -222,7 +222,8 @@ class Detector:
             costs={"miss": cost_miss, "false_alarm": cost_false_alarm},
             thresholds=limits,
             windows=windows,
-            spans=tuple(spans(windows, self.info.span_threshold + shift)),
+            # what the gate refuses has no stretch that may be called generated either
+            spans=() if heard.reason else tuple(spans(windows, self.info.span_threshold + shift)),
             source=facts,
             quality=quality,
             warnings=heard.warnings,

@@ -113,9 +113,9 @@ class Verdict:
             "error_rates": plain(self.error_rates),
         }
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """One JSON object; on one line unless ``indent`` is given."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+    def to_json(self, *, indent: int | None = None, ascii_only: bool = False) -> str:
+        """One JSON object; on one line unless ``indent`` is given, all in ASCII if asked for."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=ascii_only)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Verdict:

@@ -146,6 +146,27 @@ def test_one_bad_input_is_reported_and_the_others_are_scanned(run: Run, tiny_det
     assert "2 recordings: 0 likely human, 0 inconclusive, 1 likely synthetic, 1 error" in out
 
 
+def test_a_fault_of_ours_costs_one_recording_only(
+    run: Run, tiny_detector: Path, spoof_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from earwitness.detector import Detector
+
+    scan = Detector.scan
+
+    def faulty(self: Detector, source: Any, **settings: Any) -> Verdict:
+        if source == "odd.wav":
+            raise ZeroDivisionError("by zero")
+        return scan(self, source, **settings)
+
+    monkeypatch.setattr(Detector, "scan", faulty)
+    code, out, _ = run("scan", "--jsonl", "--detector", tiny_detector, "odd.wav", spoof_clip)
+    first, second = map(json.loads, out.splitlines())
+    assert code == 1
+    assert first["error"]["code"] == "internal"
+    assert "ZeroDivisionError" in first["error"]["message"]
+    assert second["label"] == "likely synthetic"
+
+
 def test_an_empty_folder_is_an_error(run: Run, tiny_detector: Path, tmp_path: Path) -> None:
     code, _, err = run("scan", "--detector", tiny_detector, tmp_path)
     assert code == 1
@@ -171,6 +192,7 @@ def test_fail_on_has_its_own_code_and_gives_way_to_errors(run: Run, tiny_detecto
         ("--jobs", "-1", "x.wav"),
         ("--fail-on", "human", "x.wav"),
         ("--nonsense", "x.wav"),
+        ("--html", "no/such/folder/x.html", "x.wav"),
     ],
 )
 def test_wrong_usage(run: Run, tiny_detector: Path, args: tuple[str, ...]) -> None:
@@ -262,6 +284,20 @@ def test_an_old_terminal_gets_ascii(tiny_detector: Path, long_clip: Path) -> Non
     bars = line.split("0:00 ")[1].split(" 0:30.0")[0]
     assert len(set(bars)) > 1
     assert set(bars) <= set(".:-=+*%#")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_odd_file_names_survive(tiny_detector: Path, spoof_clip: Path, tmp_path: Path, encoding: str) -> None:
+    for name in (b"gr\xc3\xbc\xc3\x9fe.flac", b"bytes-\xff.flac", b"steer-\x1b[2J.flac"):
+        place = os.path.join(os.fsencode(tmp_path), name)
+        shutil.copy(os.fsencode(spoof_clip), place)
+        env = {**os.environ, "PYTHONIOENCODING": encoding}
+        args = [sys.executable, "-m", "earwitness", "scan", "--detector", str(tiny_detector), place]
+        shown = subprocess.run([*args, "--json"], capture_output=True, check=True, env=env).stdout
+        assert os.fsencode(json.loads(shown)["path"]) == place
+        words = subprocess.run(args, capture_output=True, check=True, env=env).stdout
+        assert b"LIKELY SYNTHETIC" in words
+        assert b"\x1b" not in words
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(tiny_detector: Path, folder: Path) -> None:

@@ -51,6 +51,17 @@ def can_print(text: str, stream: TextIO) -> bool:
     return True
 
 
+def printable(text: str) -> str:
+    """``text`` with control characters shown as codes: a file name must not steer the terminal.
+
+    Examples
+    --------
+    >>> printable("a" + chr(27)) == "a" + chr(92) + "x1b"
+    True
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """Print ``text``; a character that the stream cannot write is replaced, never an error."""
     out = stream or sys.stdout
@@ -63,9 +74,9 @@ def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
 def complain(message: str, hint: str = "") -> None:
     """An error for people, on standard error."""
     paint = Painter(on=coloured(sys.stderr))
-    say(paint("error: ", "bold", "red") + message, sys.stderr)
+    say(paint("error: ", "bold", "red") + printable(message), sys.stderr)
     if hint:
-        say(paint("hint: ", "bold") + hint, sys.stderr)
+        say(paint("hint: ", "bold") + printable(hint), sys.stderr)
 
 
 def graph(values: list[float | None], *, reach: float = 6.0, plain: bool = False) -> str:

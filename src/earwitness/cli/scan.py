@@ -72,6 +72,8 @@ def scan(
 
     if json and jsonl:
         raise typer.BadParameter("give --json or --jsonl, not both")
+    if html is not None and not html.parent.is_dir():
+        raise typer.BadParameter(f"--html: there is no folder {str(html.parent)!r} to write to")
     inputs = list(expand(recordings))
     several = len(recordings) > 1 or any(os.path.isdir(r) for r in recordings)
     workers = min(jobs or os.cpu_count() or 1, max(1, len(inputs)))
@@ -91,7 +93,8 @@ def scan(
         for verdict in _verdicts(found, inputs, settings, workers, bar):
             failed += verdict.error is not None
             synthetic += verdict.label == "likely synthetic"
-            bar.hide()
+            if sys.stdout.isatty():
+                bar.hide()
             write(verdict)
             if html is not None:
                 kept.append(verdict)
@@ -177,7 +180,7 @@ def _verdicts(
 
 
 def _one(detector: Detector, item: str | Verdict, settings: dict[str, Any]) -> Verdict:
-    from earwitness.errors import AudioError
+    from earwitness.errors import AudioError, ConfigError, DetectorError, EarwitnessError
     from earwitness.verdict import Verdict
 
     if isinstance(item, Verdict):
@@ -186,6 +189,22 @@ def _one(detector: Detector, item: str | Verdict, settings: dict[str, Any]) -> V
         return detector.scan(sys.stdin.buffer if item == "-" else item, path=item, **settings)
     except AudioError as error:
         return Verdict.failed(item, error)
+    except (ConfigError, DetectorError):
+        raise
+    except Exception as error:
+        # a fault of ours in one recording must not cost the verdicts on the others
+        fault = EarwitnessError(
+            f"{item}: fault in earwitness: {error!r}", hint="please report it with the recording", code="internal"
+        )
+        return Verdict.failed(item, fault)
+
+
+def _dumped(verdict: Verdict, indent: int | None) -> str:
+    """The verdict as JSON that standard output can take: file names may hold letters, or bytes, that it cannot."""
+    from earwitness.cli.common import can_print
+
+    text = verdict.to_json(indent=indent)
+    return text if can_print(text, sys.stdout) else verdict.to_json(indent=indent, ascii_only=True)
 
 
 def _json_writer(several: bool) -> Callable[[Verdict | None], None]:
@@ -200,9 +219,9 @@ def _json_writer(several: bool) -> Callable[[Verdict | None], None]:
                 say("\n]" if count else "[]")
             return
         if several:
-            say(("," if count else "[") + "\n" + verdict.to_json(indent=1), end="")
+            say(("," if count else "[") + "\n" + _dumped(verdict, 1), end="")
         else:
-            say(verdict.to_json(indent=1))
+            say(_dumped(verdict, 1))
         count += 1
 
     return write
@@ -213,7 +232,7 @@ def _jsonl_writer() -> Callable[[Verdict | None], None]:
 
     def write(verdict: Verdict | None) -> None:
         if verdict is not None:
-            say(verdict.to_json())
+            say(_dumped(verdict, None))
 
     return write
 

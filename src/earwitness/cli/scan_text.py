@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from earwitness.cli.common import Painter, clock, graph
+from earwitness.cli.common import Painter, clock, graph, printable
 
 if TYPE_CHECKING:
     from earwitness.detector import Detector
@@ -24,7 +24,7 @@ LONG = 3
 def describe(verdict: Verdict, paint: Painter, *, plain: bool = False) -> str:
     """The verdict as lines of at most :data:`WIDTH` characters; ``plain`` keeps the graph to ASCII."""
     label = str(verdict.label)
-    lines = [paint(verdict.path, "bold"), f"  {paint(label.upper(), 'bold', _COLOURS[label])}"]
+    lines = [paint(printable(verdict.path), "bold"), f"  {paint(label.upper(), 'bold', _COLOURS[label])}"]
     if verdict.reason:
         lines += _fact("because", verdict.reason, paint)
     lines += _fact("score", _score(verdict), paint)
@@ -51,7 +51,7 @@ def closing(detector: Detector, tally: Mapping[str, int] | None, paint: Painter)
 
 
 def _fact(name: str, text: str, paint: Painter, *styles: str) -> list[str]:
-    folded = textwrap.wrap(text, WIDTH - _MARGIN) or [""]
+    folded = textwrap.wrap(printable(text), WIDTH - _MARGIN) or [""]
     head = "  " + paint(name.ljust(_MARGIN - 2), *(styles or ("dim",)))
     return [head + folded[0], *(" " * _MARGIN + line for line in folded[1:])]
 
