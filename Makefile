@@ -51,11 +51,11 @@ types: $(VENV)/.lab
 
 generated: $(VENV)/.lab
 	$(BIN)/python scripts/cli_docs.py --check
-	$(BIN)/python scripts/readme_results.py --check
+	$(BIN)/python scripts/readme.py --check
 
 docs: $(VENV)/.lab
 	$(BIN)/python scripts/cli_docs.py
-	$(BIN)/python scripts/readme_results.py
+	$(BIN)/python scripts/readme.py
 
 wheel: $(VENV)/.lab
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist .

@@ -15,7 +15,7 @@ import io
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -135,22 +135,28 @@ def level(samples: NDArray[Any], peak: float = 0.8) -> Samples:
     return (peak * samples / np.max(np.abs(samples))).astype(np.float32)
 
 
-def write(samples: Samples, path: Path, codec: str, bit_rate: int | None) -> None:
-    """Encode ``samples`` (mono 16 kHz) with FFmpeg through PyAV; the container follows from the file's suffix."""
+def write(blocks: Iterable[Samples], path: Path, codec: str, bit_rate: int | None) -> None:
+    """Encode ``blocks`` (mono 16 kHz) with FFmpeg through PyAV; the container follows from the file's suffix."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE, layout="mono")
+        stream: Any = container.add_stream(codec, rate=RATE, layout="mono")
         if bit_rate:
             stream.bit_rate = bit_rate
         context = stream.codec_context
-        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
-        frame.sample_rate = RATE
         resampler = av.AudioResampler(format=context.format, layout="mono", rate=RATE)
         fifo = av.AudioFifo()
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            part.pts = None
-            fifo.write(part)
-        while (chunk := fifo.read(context.frame_size or 1024, partial=True)) is not None:
-            container.mux(stream.encode(chunk))
+
+        def encode(frames: Iterable[av.AudioFrame], *, last: bool) -> None:
+            for frame in frames:
+                frame.pts = None
+                fifo.write(frame)
+            while (chunk := fifo.read(context.frame_size or 1024, partial=last)) is not None:
+                container.mux(stream.encode(chunk))
+
+        for block in blocks:
+            frame = av.AudioFrame.from_ndarray((block * 32767).astype(np.int16)[None], format="s16", layout="mono")
+            frame.sample_rate = RATE
+            encode(resampler.resample(frame), last=False)
+        encode(resampler.resample(None), last=True)
         container.mux(stream.encode(None))
 
 
@@ -190,7 +196,7 @@ def make(folder: Path, cache: Path) -> list[str]:
     left = []
     for name, (maker, codec, bit_rate, _) in recipes(cache).items():
         try:
-            write(maker(), folder / name, codec, bit_rate)
+            write([maker()], folder / name, codec, bit_rate)
         except Unreachable as why:
             left.append(f"{name}: {why}")
     return left

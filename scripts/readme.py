@@ -1,0 +1,143 @@
+"""Fill the generated blocks of ``README.md``: measured results from ``results/``, and a real terminal excerpt.
+
+python scripts/readme.py [--check]
+
+``--check`` changes nothing and says whether the blocks are current: the tables must be equal, the excerpt must be what
+the command prints here, with numbers within .05 (processors round differently).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+EXAMPLE = ("scan", "examples/clips/espeak.flac", "examples/clips/short.wav")
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+
+Row = Mapping[str, str]
+
+#: detection metrics in the README, in order: name in the file -> what it says there
+METRICS = {
+    "eer": "equal error rate",
+    "auc": "area under the ROC curve",
+    "accuracy": "accuracy",
+    "cllr": "Cllr",
+    "wrong_synthetic": "people called synthetic",
+    "wrong_human": "generated voices called human",
+    "inconclusive": "inconclusive",
+}
+#: performance metrics: name in the file -> (what it says there, unit, factor, digits)
+PERFORMANCE = {
+    "cold_start_seconds": ("whole `earwitness scan`", "s", 1.0, 2),
+    "import_seconds": ("`import earwitness`, whole process", "s", 1.0, 2),
+    "realtime_factor": ("seconds per second of audio", "", 1.0, 4),
+    "peak_memory_bytes": ("highest memory", "MB", 1e-6, 0),
+    "wheel_bytes": ("wheel", "MB", 1e-6, 1),
+    "base_environment_bytes": ("base environment", "MB", 1e-6, 0),
+}
+
+
+def rows() -> list[Row]:
+    """Every row of every file in ``results/`` with the usual columns, with the file's name as ``file``."""
+    out: list[Row] = []
+    for path in sorted((ROOT / "results").glob("*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if {"recipe", "dataset", "split", "metric", "value"} <= set(reader.fieldnames or ()):
+                out += [{**row, "file": path.name} for row in reader]
+    return out
+
+
+def detection(found: Iterable[Row]) -> list[str]:
+    """The shipped detector's table: one row a data set and metric, with its interval."""
+    chosen = [r for r in found if r["recipe"] == "default" and r["metric"] in METRICS and r["split"]]
+    if not chosen:
+        return ["No detector has been measured yet.", ""]
+    order = list(METRICS)
+    chosen.sort(key=lambda r: (r["split"] != "eval", r["split"], r["dataset"], order.index(r["metric"])))
+    table = [[r["dataset"], r["split"], METRICS[r["metric"]], value(r), f"`results/{r['file']}`"] for r in chosen]
+    return markdown(["measured on", "split", "metric", "value (95 % interval)", "file"], table)
+
+
+def value(row: Row) -> str:
+    """A rate as a fraction with its interval."""
+    text = f"{float(row['value']):.3f}"
+    return (
+        f"{text} ({float(row['low']):.3f} to {float(row['high']):.3f})" if row.get("low") and row.get("high") else text
+    )
+
+
+def performance(found: Iterable[Row]) -> list[str]:
+    """Start, speed, memory and sizes."""
+    table, machines = [], []
+    for row in found:
+        if row["metric"] in PERFORMANCE and row["recipe"] == "default" and not row["split"]:
+            words, unit, factor, digits = PERFORMANCE[row["metric"]]
+            table.append([words, row["dataset"], f"{float(row['value']) * factor:.{digits}f} {unit}".strip()])
+            machines.append(row.get("machine", ""))
+    if not table:
+        return []
+    note = (
+        "Machine: "
+        + "; ".join(dict.fromkeys(m.partition(", load")[0] for m in machines))
+        + ". `results/performance.csv`"
+    )
+    return [*markdown(["what", "on", "value"], table), note, ""]
+
+
+def markdown(head: Sequence[str], table: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in table), ""]
+
+
+def excerpt() -> str:
+    """What the example command prints, as a terminal shows it."""
+    command = shutil.which("earwitness", path=str(Path(sys.executable).parent)) or "earwitness"
+    done = subprocess.run([command, *EXAMPLE], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the example command failed: {done.stderr.strip()}")
+    return "\n".join(["```console", f"$ earwitness {' '.join(EXAMPLE)}", done.stdout.rstrip(), "```"])
+
+
+def block(text: str, name: str) -> tuple[str, str, str]:
+    """What stands before, between and after the markers of a block."""
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    before, _, rest = text.partition(begin)
+    inside, _, after = rest.partition(end)
+    return before + begin, inside.rstrip("\n"), end + after
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two excerpts say the same, with numbers within .05."""
+    if NUMBER.sub("#", one) != NUMBER.sub("#", other):
+        return False
+    pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
+    return all(a == b or (("." in a or "." in b) and abs(float(a) - float(b)) <= 0.051) for a, b in pairs)
+
+
+def main() -> int:
+    found = rows()
+    made = {"results": "\n".join([*detection(found), *performance(found)]).rstrip(), "excerpt": excerpt()}
+    text = README.read_text(encoding="utf-8")
+    if "--check" in sys.argv[1:]:
+        stale = [n for n, new in made.items() if not (same if n == "excerpt" else str.__eq__)(block(text, n)[1], new)]
+        if stale:
+            print(f"README.md: {', '.join(stale)} not current: run python scripts/readme.py", file=sys.stderr)
+        return 1 if stale else 0
+    for name, new in made.items():
+        before, _, after = block(text, name)
+        text = f"{before}{new}\n{after}"
+    README.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
