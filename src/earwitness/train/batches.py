@@ -32,6 +32,8 @@ class AugmentSettings:
         Augmentations that every clip goes through, in order.
     probability:
         Share of clips that get one or more of ``some``.
+    ramp:
+        Share of the run over which ``probability`` and ``codec_variant`` rise from nothing: easy clips first.
     most:
         Most augmentations drawn from ``some`` for one clip.
     some:
@@ -45,6 +47,7 @@ class AugmentSettings:
     codec_variant: float = 0.5
     always: tuple[str, ...] = ("gain",)
     probability: float = 0.7
+    ramp: float = 0.0
     most: int = 2
     some: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -74,9 +77,10 @@ class Augmenter:
         weight = np.asarray(list(settings.some.values()), dtype=np.float64)
         self.weight = weight / max(weight.sum(), 1e-12)
 
-    def __call__(self, samples: Samples, rng: np.random.Generator) -> Samples:
+    def __call__(self, samples: Samples, rng: np.random.Generator, share: float = 1.0) -> Samples:
+        """``samples`` augmented; ``share`` in [0, 1] scales the probability."""
         s = self.settings
-        if s.some and rng.random() < s.probability:
+        if s.some and rng.random() < s.probability * share:
             count = min(int(rng.integers(1, s.most + 1)), len(s.some))
             names = rng.choice(list(s.some), size=count, replace=False, p=self.weight)
             for name in names:
@@ -141,12 +145,13 @@ class Batches(Dataset[Batch]):
     def clip(self, clip: str, step: int, length: int, start: float) -> Samples:
         """One augmented crop; ``start`` in [0, 1) says where in the clip."""
         rng = np.random.default_rng(clip_seed(self.seed, step, clip))
-        variant = 0
-        if self.cache.variants and rng.random() < self.augment.settings.codec_variant:
+        variant, ramp = 0, self.augment.settings.ramp * self.steps
+        share = min(1.0, step / ramp) if ramp else 1.0
+        if self.cache.variants and rng.random() < self.augment.settings.codec_variant * share:
             variant = int(rng.integers(1, self.cache.variants + 1))
         samples = self.cache.samples(clip, variant)
         first = int(start * max(0, len(samples) - length))
-        return self.augment(fit(samples[first : first + length], length), rng)
+        return self.augment(fit(samples[first : first + length], length), rng, share)
 
 
 def _one(batch: list[Batch]) -> Batch:

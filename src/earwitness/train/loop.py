@@ -120,7 +120,8 @@ class Run:
         self.train_systems = frozenset(r.system for r in train if r.spoof)
         self.accelerator = Accelerator(mixed_precision=recipe.run.precision)
         torch.manual_seed(recipe.seed)
-        self.network = Network(recipe)
+        # channels last: convolutions of few channels run about a third faster on a CPU
+        self.network = Network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         loss = find(LOSSES, recipe.loss.name, kind="loss")
         self.loss = loss(build(loss.Settings, recipe.loss.settings, where="loss.settings"))
         o, r = recipe.optimizer, recipe.run

@@ -119,7 +119,7 @@ class Network(nn.Module):
         if self.training:
             # half precision is for the network; the front end's logarithms need single
             with torch.autocast(waveform.device.type, enabled=False):
-                picture = self.frontend(waveform)
+                picture = self.frontend(waveform).contiguous(memory_format=torch.channels_last)
         else:
             picture = self.frontend(waveform)
         result: Tensor = self.model(picture if mask is None else mask(picture))

@@ -1,0 +1,33 @@
+"""``earwitness export``: a run folder in, a detector folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earwitness.cli.common import say
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder that earwitness train wrote.", show_default=False)],
+    manifest: Annotated[
+        Path,
+        typer.Option("--manifest", "-m", help="The manifest it was trained on; dev calibrates.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Detector folder to write.", show_default=False)],
+    root: Annotated[Path | None, typer.Option(help="Folder that the manifest's paths start from.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Text of MODEL_CARD.md.", show_default=False)] = None,
+) -> None:
+    """Write the best weights of a run as a detector folder.
+
+    The ONNX file must give what the network gives; calibration and thresholds come from dev.
+    """
+    from earwitness.cli.train import revision
+    from earwitness.data.manifest import read_manifest
+    from earwitness.train.publish import publish
+
+    text = card.read_text(encoding="utf-8") if card else ""
+    publish(run, read_manifest(manifest, root=root), out, card=text, commit=revision())
+    say(str(out))

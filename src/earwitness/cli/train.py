@@ -1,0 +1,79 @@
+"""``earwitness train``: a recipe and a manifest in, a run folder and a detector folder out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earwitness.cli.common import say
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.", show_default=False)],
+    manifest: Annotated[
+        Path,
+        typer.Option("--manifest", "-m", help="Rows with the splits train and dev.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; goes on where it was stopped.")] = Path("runs"),
+    detector: Annotated[
+        Path | None, typer.Option(help="Detector folder to write; the run folder's own unless given.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder that the manifest's paths start from.")] = None,
+    cache: Annotated[Path, typer.Option(help="Where decoded audio is kept between runs.")] = Path(".cache/audio"),
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Another setting, as name=value; may be given several times.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that decode.", min=1)] = 1,
+    export: Annotated[bool, typer.Option(help="Write the detector folder when training ends.")] = True,
+) -> None:
+    """Train a detector, choose its weights on dev, and write it with calibration, thresholds and measured error rates.
+
+    Rows of other splits than train and dev are not looked at. A second call with the same recipe and folder goes on
+    where the first one stopped.
+    """
+    from earwitness.data.manifest import read_manifest
+    from earwitness.train.loop import Run
+    from earwitness.train.recipe import load_recipe
+
+    chosen = load_recipe(recipe, settings or [])
+    rows = read_manifest(manifest, root=root)
+    folder = out / chosen.name if out == Path("runs") else out
+    run = Run(chosen, rows, folder, cache=cache, jobs=jobs, report=_line)
+    say(f"{folder}: {sum(p.numel() for p in run.network.parameters()):,} parameters", sys.stderr)
+    outcome = run.fit()
+    say(
+        f"{outcome.steps} steps in {outcome.minutes:.1f} min, stopped by {outcome.stopped_by}; "
+        f"{outcome.waiting:.1%} of the time spent waiting for data",
+        sys.stderr,
+    )
+    say(f"best on dev at step {outcome.best['step']:.0f}: EER {outcome.best['eer']:.2%}", sys.stderr)
+    if export and run.accelerator.is_main_process:
+        from earwitness.train.publish import publish
+
+        target = detector or folder / "detector"
+        publish(folder, rows, target, commit=revision())
+        say(str(target))
+
+
+def revision() -> str:
+    """The revision of the checkout that this copy runs from, or empty."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _line(row: dict[str, float]) -> None:
+    say(
+        f"step {row['step']:.0f}  loss {row['loss']:.3f}  dev EER {row['eer']:.2%}  "
+        f"over systems {row['eer_systems']:.2%}  {row['minutes']:.1f} min",
+        sys.stderr,
+    )
