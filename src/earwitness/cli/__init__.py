@@ -55,11 +55,13 @@ def load(name: str) -> Any:
     """
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(importlib.import_module(module), attribute)
-    if not isinstance(found, typer.Typer):
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name)(found)
-        found = single
-    command = typer.main.get_command(found)
+    parent = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        # under a parent, because a group by itself would offer shell completion a second time
+        parent.add_typer(found, name=name)
+        return typer.main.get_command(parent).commands[name]  # type: ignore[attr-defined]
+    parent.command(name)(found)
+    command = typer.main.get_command(parent)
     command.name = name
     return command
 
