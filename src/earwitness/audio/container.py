@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from earwitness.audio.formats import (
     DECODERS,
@@ -38,6 +39,7 @@ class Opened:
 
     container: Any
     stream: Any
+    reader: Reader
     source: Source
     stated_seconds: float | None
     warnings: list[str]
@@ -47,23 +49,38 @@ class Opened:
         self.container.close()
 
 
-class _Reader:
-    """The file as FFmpeg sees it: no name, its own position, and an end to reading in circles."""
+class Reader:
+    """The file as FFmpeg sees it: no name, its own position, and an end to reading in circles.
+
+    An exception that leaves these methods may be dropped and printed by PyAV. So nothing is raised here: a failure ends
+    the file for FFmpeg and stays in ``failure`` for the caller to raise.
+    """
 
     def __init__(self, source: ByteFile) -> None:
         self._source, self._position = source, 0
         # Interleaved files are read in jumps, each of which fetches a whole buffer; loops read without end.
         self._left = 1000 * source.size + (1 << 30)
+        self.failure: AudioError | None = None
 
     def read(self, count: int) -> bytes:
+        """At most ``count`` bytes; none at the end and after a failure."""
         self._left -= count
-        if self._left < 0:
-            raise AudioError(f"{self._source.path}: leads its reader in circles", code="not-audio")
-        data = self._source.part(self._position, count)
+        if self.failure is not None or self._position >= self._source.size:
+            return b""
+        try:
+            if self._left < 0:
+                raise AudioError(
+                    f"{self._source.path}: leads its reader in circles", hint="the file is damaged", code="not-audio"
+                )
+            data = self._source.part(self._position, count)
+        except AudioError as error:
+            self.failure = error
+            return b""
         self._position += len(data)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; returns it, or -1 for one before the start."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._source.size}.get(whence)
         if base is None or base + offset < 0:
             return -1
@@ -71,6 +88,7 @@ class _Reader:
         return self._position
 
     def tell(self) -> int:
+        """The place of the next byte."""
         return self._position
 
 
@@ -96,50 +114,50 @@ def open_container(source: ByteFile) -> Opened:
     if head[8:12] == b"WAVE":
         # Larger packets are cheaper to decode; FFmpeg's search for DTS in PCM grows with their square.
         options |= {"max_size": str(1 << 16), "max_probe_packets": "4"}
+    reader = Reader(source)
     try:
         container = av.open(
-            _Reader(source), container_options=options, io_open=_refuse, buffer_size=_READ, metadata_errors="replace"
+            reader, container_options=options, io_open=_nothing, buffer_size=_READ, metadata_errors="replace"
         )
-    except AudioError:
-        raise
     except (av.FFmpegError, ValueError, OverflowError):
-        _explain(source)
+        raise reader.failure or _explain(source) from None
     try:
-        return _inspect(source, container)
+        return _inspect(source, container, reader)
     except (av.FFmpegError, ValueError, OverflowError):
         container.close()
-        _explain(source)
+        raise reader.failure or _explain(source) from None
     except BaseException:
         container.close()
         raise
 
 
-def _refuse(url: str, *_: object) -> NoReturn:
-    raise PermissionError(f"a recording may not open {url!r}")
+def _nothing(*_: object) -> BinaryIO:
+    """What a recording gets that names another file or an address."""
+    return io.BytesIO()
 
 
-def _explain(source: ByteFile) -> NoReturn:
+def _explain(source: ByteFile) -> AudioError:
     """Why the file did not open, from its first bytes."""
     head = source.head(_HEAD)
     if head[4:8] == b"ftyp" and b"moov" not in head:
-        raise AudioError(
+        return AudioError(
             f"{source.path}: its index (moov) is missing, so the recording was cut off before it was finished",
             hint="get the complete file, or repair it with a tool for mp4 files",
             code="truncated",
-        ) from None
-    if head[:4] in (b"RIFF", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"\x1aE\xdf\xa3") or head[:5] == b"#!AMR":
-        raise AudioError(
+        )
+    if head.startswith((b"RIFF", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"\x1aE\xdf\xa3", b"#!AMR")):
+        return AudioError(
             f"{source.path}: its header is damaged or cut off ({source.size} bytes)",
             hint="get the complete file",
             code="truncated",
-        ) from None
+        )
     held = looks_like(head)
     words = f"holds {held}, not sound" if held else "is not a recording in a known format"
-    raise AudioError(
+    return AudioError(
         f"{source.path}: {words} (it starts with {head[:12]!r})",
         hint="wav, flac, mp3, m4a, ogg, opus, webm, mp4 and others are read",
         code="not-audio",
-    ) from None
+    )
 
 
 def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
@@ -147,10 +165,10 @@ def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
         f"{source.path}: its header claims {rate} Hz and {channels} channels",
         hint=f"{RATES[0]} to {RATES[1]} Hz and up to {MAX_CHANNELS} channels are read: it is damaged",
         code="absurd-header",
-    ) from None
+    )
 
 
-def _inspect(source: ByteFile, container: Any) -> Opened:
+def _inspect(source: ByteFile, container: Any, reader: Reader) -> Opened:
     from av.stream import Discard
 
     sounds = list(container.streams.audio)
@@ -181,7 +199,7 @@ def _inspect(source: ByteFile, container: Any) -> Opened:
     if len(sounds) > 1:
         warnings.append(f"there are {len(sounds)} sound tracks; number {sounds.index(stream) + 1} is read")
     facts = _facts(source, container, stream, bool(pictures))
-    return Opened(container, stream, facts, _stated_seconds(source, facts, warnings), warnings)
+    return Opened(container, stream, reader, facts, _stated_seconds(source, facts, warnings), warnings)
 
 
 def _is_cover(stream: Any) -> bool:

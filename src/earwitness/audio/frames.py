@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earwitness.audio.container import MAX_CHANNELS, RATES, Opened
-from earwitness.errors import AudioError
 
 BLOCK = 1 << 16
 """Samples per channel in a block, so that the blocks do not depend on the container's packets."""
@@ -191,12 +190,12 @@ def _packets(opened: Opened, faults: Faults) -> Iterator[Any]:
                 if packet.size:
                     yield packet
             break
-        except AudioError:
-            raise
         except (av.FFmpegError, ValueError) as error:
             faults.read_errors += 1
             faults.last_error = type(error).__name__
             if faults.packets == seen:
                 break
             seen = faults.packets
+    if opened.reader.failure is not None:
+        raise opened.reader.failure
     yield None
