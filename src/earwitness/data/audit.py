@@ -39,8 +39,8 @@ QUANTILES = (5, 25, 50, 75, 95)
 FORMATS = ("container", "codec", "rate", "channels", "bit_depth")
 
 LIMITS = (
-    "A few labels that were swapped at random (in 2 % of the rows, say) leave no trace that a rule could find, and none "
-    "is claimed here: listen to samples of each class, and look at the clips that a trained model gets most wrong.",
+    "A few labels that were swapped at random (in 2 % of the rows, say) leave no trace that a rule could find, and "
+    "none is claimed here: listen to samples of each class, and look at the clips that a model gets most wrong.",
     "Speakers are compared by name. Voices without a name, or with two, are not recognised.",
     "The probe knows the cues that are listed. A shortcut outside of them (a jingle, a text, a room) stays unseen.",
     "Near duplicates are the same recording over .6 s and more, after re-encoding and at any level; a change of pitch "

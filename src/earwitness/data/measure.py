@@ -126,6 +126,16 @@ class Measured:
         return cls(**known)
 
 
+@cache
+def signature() -> str:
+    """What made the measurements: this version and the speech detector, if there is one. Cached ones of another are not used."""
+    detector = _speech_detector()
+    if detector is None:
+        return f"{VERSION}, no speech detector"
+    files = sorted((name, facts["sha256"]) for name, facts in detector.info["files"].items())
+    return f"{VERSION}, speech {files[0][1][:12]}"
+
+
 def measure(path: Path) -> Measured:
     """Decode one file and measure it.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from earwitness.data.manifest import Manifest
-from earwitness.data.measure import VERSION, Measured, measure
+from earwitness.data.measure import Measured, measure, signature
 from earwitness.errors import EarwitnessError
 
 _CHUNK = 8
@@ -125,7 +125,7 @@ class _Store:
 
     def add(self, key: str, outcome: Outcome) -> None:
         value = outcome if isinstance(outcome, str) else outcome.to_json()
-        self._file.write(json.dumps({"v": VERSION, "key": key, "clip": value}) + "\n")
+        self._file.write(json.dumps({"by": signature(), "key": key, "clip": value}) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class _Store:
 
 
 def _read_cache(path: Path) -> dict[str, Outcome]:
-    """Finished clips; lines of another version and torn ones are passed over, because they can be made again."""
+    """Finished clips; lines that another version made and torn ones are passed over, because they can be made again."""
     done: dict[str, Outcome] = {}
     if not path.is_file():
         return done
@@ -141,7 +141,7 @@ def _read_cache(path: Path) -> dict[str, Outcome]:
         for line in file:
             try:
                 record = json.loads(line)
-                if record["v"] == VERSION:
+                if record["by"] == signature():
                     clip = record["clip"]
                     done[record["key"]] = clip if isinstance(clip, str) else Measured.from_json(clip)
             except (ValueError, KeyError, TypeError):
