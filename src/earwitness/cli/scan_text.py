@@ -29,7 +29,8 @@ def describe(verdict: Verdict, paint: Painter, *, plain: bool = False) -> str:
         lines += _fact("because", verdict.reason, paint)
     lines += _fact("score", _score(verdict), paint)
     lines += _fact("error rate", str(verdict.error_rates["text"]), paint)
-    lines += _fact("recording", _recording(verdict), paint)
+    lines += _fact("sound", _sound(verdict), paint)
+    lines += _fact("file", _file(verdict), paint)
     if len(verdict.windows) >= LONG:
         lines += _timeline(verdict, paint, plain)
     for warning in verdict.warnings:
@@ -67,19 +68,26 @@ def _score(verdict: Verdict) -> str:
         return f"LLR {verdict.llr:+.2f}, not to be relied on for the reason above"
     share = 100 * verdict.probability
     shown = "under 0.1" if share < 0.1 else "over 99.9" if share > 99.9 else f"{share:.1f}"
-    return f"LLR {verdict.llr:+.2f} ({band}); {shown} % generated if the prior is {100 * verdict.prior:g} %"
+    return f"LLR {verdict.llr:+.2f} ({band}); {shown} % generated at prior {100 * verdict.prior:g} %"
 
 
-def _recording(verdict: Verdict) -> str:
+def _sound(verdict: Verdict) -> str:
     source, quality = verdict.source, verdict.quality
     parts = [clock(source["duration"])] if source.get("duration") is not None else []
     parts.append(f"{quality['speech_seconds']:.1f} s of speech")
-    parts.append(f"{source['codec']} in {source['container']}, {source['rate']} Hz")
     if quality.get("bandwidth_hz") is not None:
         parts.append(f"bandwidth {quality['bandwidth_hz'] / 1000:.1f} kHz")
     if quality.get("snr_db") is not None:
         parts.append(f"SNR {quality['snr_db']:.0f} dB")
-    return ", ".join(parts) + f", sha256 {str(source['sha256'])[:12]}"
+    return ", ".join(parts)
+
+
+def _file(verdict: Verdict) -> str:
+    source = verdict.source
+    parts = [f"{source['codec']} in {source['container']}", f"{source['rate']} Hz"]
+    if source["channels"] != 1:
+        parts.append(f"{source['channels']} channels")
+    return ", ".join([*parts, f"sha256 {str(source['sha256'])[:12]}"])
 
 
 def _timeline(verdict: Verdict, paint: Painter, plain: bool) -> list[str]:
