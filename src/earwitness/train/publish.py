@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,11 @@ from earwitness.train.recipe import Network, Recipe
 
 MAX_WRONG = 0.05
 """Largest share of each confident verdict that may be wrong on dev."""
+
+RULE = (
+    f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5 (one-sided 95 % limit), over all conditions, "
+    "on log-likelihood ratios cross-fitted over sources"
+)
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,8 @@ def error_rows(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds
     return rows
 
 
-def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[np.float64]]:
-    """Calibration and thresholds from dev, cross-fitted over sources so that no clip judges its own page."""
+def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[np.float64], str]:
+    """Calibration, thresholds, cross-fitted log-likelihood ratios and the rule in words; no clip judges its own page."""
     raw = np.asarray([t.raw for t in trials])
     spoof = np.asarray([t.row.spoof for t in trials])
     speech = np.asarray([t.speech for t in trials])
@@ -161,8 +166,10 @@ def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[
     )
     llr = cross_fit(raw, spoof, speech, groups)
     ok = np.asarray([t.answerable for t in trials])
-    limits = choose_thresholds(llr[ok], spoof[ok], MAX_WRONG, upper_limit=True)
-    return calibration, limits, llr
+    rule = RULE
+    if not (ok & spoof).any() or not (ok & ~spoof).any():
+        ok, rule = np.ones_like(ok), RULE + "; the quality gate let through no clip of a label, so all clips were used"
+    return calibration, choose_thresholds(llr[ok], spoof[ok], MAX_WRONG, upper_limit=True), llr, rule
 
 
 def publish(
@@ -223,15 +230,14 @@ def publish(
     write_detector(out, info, model, card or _short_card(recipe))
     detector = Detector.load(out, threads=1)
     trials = hear(detector, dev, CONDITIONS, seed=recipe.seed, report=report)
-    calibration, limits, llr = fit_decision(trials)
+    calibration, limits, llr, rule = fit_decision(trials)
     plain = np.asarray([t.condition == "as it is" for t in trials])
     spoof = np.asarray([t.row.spoof for t in trials])
     info["calibration"] = calibration.to_dict()
     info["thresholds"] = {
         "human": limits.human,
         "synthetic": limits.synthetic,
-        "rule": f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5 (one-sided 95 % limit), "
-        "on log-likelihood ratios cross-fitted over sources",
+        "rule": rule,
         "chosen_on": "dev",
     }
     info["error_rates"] = error_rows(trials, llr, limits)
@@ -247,8 +253,3 @@ def publish(
 
 def _short_card(recipe: Recipe) -> str:
     return f"# {recipe.name}\n\n{recipe.about}.\n\nWritten by `earwitness train`; figures stand in detector.json.\n"
-
-
-def relabelled(manifest: Manifest, split: str) -> Manifest:
-    """All rows as one split, for manifests that state none."""
-    return Manifest([replace(row, split=split) for row in manifest], root=manifest.root, where=manifest.where)

@@ -1,0 +1,64 @@
+"""What every front end must keep: declared shape, finite on silence, single = batch, the same inside ONNX."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="front ends belong to the lab half")
+
+from earwitness.features import FRONTENDS
+from earwitness.registry import find
+
+
+def made(name: str) -> torch.nn.Module:
+    kind = find(FRONTENDS, name)
+    return kind(kind.Settings()).eval()
+
+
+@pytest.mark.parametrize("name", sorted(FRONTENDS))
+@pytest.mark.parametrize("samples", [8_000, 16_000, 63_999, 64_000, 64_001])
+def test_declared_shape(name: str, samples: int) -> None:
+    front_end = made(name)
+    out = front_end(torch.randn(2, samples, generator=torch.Generator().manual_seed(0)))
+    assert out.shape[:2] == (2, front_end.channels)
+    assert out.shape[2] == front_end.settings.bins
+    assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("name", sorted(FRONTENDS))
+def test_finite_on_silence_and_loudness(name: str) -> None:
+    front_end = made(name)
+    for wave in (torch.zeros(1, 16_000), torch.full((1, 16_000), 1e4), torch.full((1, 16_000), 1e-7)):
+        assert torch.isfinite(front_end(wave)).all()
+
+
+@pytest.mark.parametrize("name", sorted(FRONTENDS))
+def test_single_equals_batch(name: str) -> None:
+    front_end = made(name)
+    wave = torch.randn(3, 20_000, generator=torch.Generator().manual_seed(1))
+    together = front_end(wave)
+    for i in range(3):
+        torch.testing.assert_close(front_end(wave[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-4)
+
+
+def test_log_spectrogram_against_scipy() -> None:
+    signal = pytest.importorskip("scipy.signal")
+    front_end = made("log_spectrogram")
+    s = front_end.settings
+    wave = np.random.default_rng(2).standard_normal(16_000)
+    wave /= np.sqrt(np.mean(wave**2))
+    window = signal.get_window("hann", s.n_fft)
+    _, _, reference = signal.stft(
+        wave, window=window, nperseg=s.n_fft, noverlap=s.n_fft - s.hop, boundary=None, padded=False, scaling="spectrum"
+    )
+    power = np.abs(reference[: s.bins] * window.sum()) ** 2 / np.sum(window**2)
+    expected = np.log(power + front_end.floor) / 4 + 1
+    ours = front_end(torch.from_numpy(wave[None].astype(np.float32)))[0, 0].numpy()
+    np.testing.assert_allclose(ours, expected, atol=2e-4)
+
+
+def test_log_spectrogram_does_not_hear_the_level() -> None:
+    front_end = made("log_spectrogram")
+    wave = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(front_end(wave * 0.01), front_end(wave), rtol=0, atol=2e-3)

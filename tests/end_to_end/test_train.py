@@ -1,0 +1,152 @@
+"""Manifest → train → export → scan, and training that is killed and goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra [train]")
+pytest.importorskip("accelerate", reason="training needs the extra [train]")
+
+import lab_files
+from typer.testing import CliRunner
+
+import earwitness
+from earwitness.data.manifest import read_manifest
+from earwitness.errors import ConfigError, TrainingError, UnknownNameError
+from earwitness.train.checkpoint import load_tensors
+from earwitness.train.loop import Run
+from earwitness.train.publish import load_run
+from earwitness.train.recipe import load_recipe, recipe_names
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from earwitness.data.manifest import read_manifest
+from earwitness.train.loop import Run
+from earwitness.train.recipe import load_recipe
+recipe, manifest, folder, cache = sys.argv[1:]
+def report(row):
+    if row["step"] == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+Run(load_recipe(recipe), read_manifest(manifest), Path(folder), cache=Path(cache), report=report).fit()
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lab")
+    lab_files.miniature(folder)
+    lab_files.recipe_file(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(lab: Path) -> Path:
+    """A run folder with its detector, made by the command."""
+    from earwitness.cli import app
+
+    arguments = ["train", str(lab / "miniature.toml"), "-m", str(lab / "manifest.csv"), "-o", str(lab / "run")]
+    result = CliRunner().invoke(app, [*arguments, "--cache", str(lab / "cache")])
+    assert result.exit_code == 0, result.output
+    return lab / "run"
+
+
+def test_run_folder_holds_what_repeats_it(trained: Path) -> None:
+    with (trained / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(r["step"]) for r in rows] == [2, 4, 6]
+    assert all(0 <= float(r["eer"]) <= 1 for r in rows)
+    recipe, network, dev = load_run(trained)
+    assert recipe == load_recipe(str(trained.parent / "miniature.toml"))
+    assert dev["choice"] == pytest.approx(min(float(r["choice"]) for r in rows), rel=1e-4)
+    assert sum(p.numel() for p in network.parameters()) < 20_000
+
+
+def test_detector_says_what_the_network_says(trained: Path) -> None:
+    detector = earwitness.Detector.load(trained / "detector")
+    _, network, _ = load_run(trained)
+    wave = lab_files.buzz(True, 4.0, np.random.default_rng(5)).astype(np.float32)
+    with torch.inference_mode():
+        ours = float(network.score(torch.from_numpy(wave[None]))[0])
+    assert detector.logits(wave[None])[0] == pytest.approx(ours, abs=1e-4)
+
+
+def test_detector_json_carries_what_the_issue_names(trained: Path) -> None:
+    info = json.loads((trained / "detector" / "detector.json").read_text())
+    assert info["train_systems"] == ["system0", "system1"]
+    assert info["thresholds"]["chosen_on"] == "dev"
+    assert info["thresholds"]["human"] <= info["thresholds"]["synthetic"]
+    assert info["train"]["clips"] == {"bonafide": 12, "spoof": 12}
+    assert info["train"]["dev"]["clips"] == 16
+    everything = [row for row in info["error_rates"] if row["cell"] == {}]
+    assert [(row["bonafide"], row["spoof"]) for row in everything] == [(8, 8)]
+
+
+def test_scan_with_the_new_detector(trained: Path) -> None:
+    clip = trained.parent / "clips" / "001.wav"
+    verdict = earwitness.scan(clip, detector=earwitness.Detector.load(trained / "detector"))
+    assert verdict.llr is not None
+    assert verdict.label in ("likely human", "inconclusive", "likely synthetic")
+
+
+def test_killed_run_goes_on_and_ends_in_the_same_weights(lab: Path, trained: Path) -> None:
+    folder = lab / "killed"
+    arguments = [str(lab / "miniature.toml"), str(lab / "manifest.csv"), str(folder), str(lab / "cache")]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=240)
+    assert done.returncode == -signal.SIGKILL
+    assert load_tensors(folder / "last.safetensors")[1]["step"] == 2
+    recipe = load_recipe(str(lab / "miniature.toml"))
+    Run(recipe, read_manifest(lab / "manifest.csv"), folder, cache=lab / "cache").fit()
+    straight, _ = load_tensors(trained / "last.safetensors")
+    resumed, facts = load_tensors(folder / "last.safetensors")
+    assert facts["step"] == 6
+    assert straight.keys() == resumed.keys()
+    for name, value in straight.items():
+        torch.testing.assert_close(resumed[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_folder_of_another_recipe_is_refused(lab: Path, trained: Path) -> None:
+    recipe = load_recipe(str(lab / "miniature.toml"), ["seed=4"])
+    with pytest.raises(TrainingError, match="another recipe"):
+        Run(recipe, read_manifest(lab / "manifest.csv"), trained, cache=lab / "cache")
+
+
+def test_eval_rows_are_not_touched(lab: Path, tmp_path: Path) -> None:
+    text = (lab / "manifest.csv").read_text()
+    header, first = text.splitlines()[:2]
+    ghost = first.replace("clip000", "ghost").replace("clips/000.wav", "nowhere.wav").replace("train", "eval")
+    manifest = lab / "with_eval.csv"
+    manifest.write_text("\n".join([header, ghost, *text.splitlines()[1:]]) + "\n")
+    recipe = load_recipe(str(lab / "miniature.toml"), ["run.steps=1", "run.evaluate_every=1"])
+    outcome = Run(recipe, read_manifest(manifest), tmp_path / "run", cache=lab / "cache").fit()
+    assert outcome.steps == 1
+
+
+def test_patience_stops(lab: Path, tmp_path: Path) -> None:
+    overrides = ["run.patience=1", "run.steps=40", "run.evaluate_every=1", "optimizer.lr=0.0", "optimizer.ema=0.0"]
+    recipe = load_recipe(str(lab / "miniature.toml"), overrides)
+    outcome = Run(recipe, read_manifest(lab / "manifest.csv"), tmp_path / "run", cache=lab / "cache").fit()
+    assert outcome.stopped_by == "patience"
+    assert outcome.steps < 40
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_loads(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+def test_wrong_recipes_say_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="defaut"):
+        load_recipe("defaut")
+    with pytest.raises(ConfigError, match="unknown setting 'steeps'"):
+        load_recipe("default", ["run.steeps=3"])
+    with pytest.raises(ConfigError, match="groups of 4"):
+        load_recipe("default", ["run.batch=6"])

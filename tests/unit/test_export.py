@@ -1,0 +1,36 @@
+"""The exported graph gives what the network gives, or is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="export needs the extra [train]")
+pytest.importorskip("onnxscript", reason="export needs the extra [train]")
+
+import lab_files
+
+from earwitness.errors import ExportError
+from earwitness.export import check_parity, export_onnx
+from earwitness.train.recipe import Network, load_recipe
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
+    torch.manual_seed(0)
+    recipe = load_recipe(str(lab_files.recipe_file(tmp_path_factory.mktemp("recipe"))))
+    return Network(recipe).eval()
+
+
+def test_parity_over_batches_and_lengths(network: torch.nn.Module) -> None:
+    data, worst = export_onnx(network)
+    assert worst <= 1e-4
+    assert len(data) < 200_000
+
+
+def test_another_network_is_refused(network: torch.nn.Module) -> None:
+    data, _ = export_onnx(network)
+    with torch.no_grad():
+        for parameter in network.model.last.parameters():
+            parameter.add_(0.5)
+    with pytest.raises(ExportError, match="differs from the network"):
+        check_parity(network, data)
