@@ -37,7 +37,7 @@ def find_audit(manifest: Path) -> Path | None:
 def read_baseline(path: Path, *, split: str = "") -> Baseline | None:
     """The baseline in an audit file, for ``split`` where the audit has it; None where the audit could not make one.
 
-    The figure for a split is that of a model fitted on train; the other one is cross-validated by source over all clips.
+    The figure for a split is that of a model fitted on train; the other is cross-validated by source over all clips.
 
     Raises
     ------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from earwitness.data.families import SEEN, UNSEEN_FAMILY, UNSEEN_NAME
 from earwitness.evaluate.bootstrap import Interval, intervals
+from earwitness.evaluate.clusters import cluster_names
 from earwitness.evaluate.groups import BY_SPOOF, BY_TRIAL, group_names
 from earwitness.evaluate.measures import Measures
 from earwitness.evaluate.scores import Scores
@@ -17,6 +18,8 @@ from earwitness.metrics.ranking import Convention
 
 MIN_CLIPS = 10
 """A rate of fewer trials than this is not printed."""
+MIN_CLUSTERS = 3
+"""A class with fewer clusters than this is drawn by trial."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class Breakdown:
 
     @property
     def worst(self) -> Group | None:
-        """The group with the highest EER, or where none has one, the highest miss or false-alarm rate."""
-        return self.groups[0] if self.groups and _badness(self.groups[0]) > (0, -1.0) else None
+        """The group with the highest EER, or where none has one, the highest miss or false-alarm rate; None with one group."""
+        return self.groups[0] if len(self.groups) > 1 and _badness(self.groups[0]) > (0, -1.0) else None
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -82,7 +85,7 @@ class Settings:
 
 
 def breakdowns(scores: Scores, settings: Settings | None = None) -> list[Breakdown]:
-    """Every table for which the trials name at least two groups (one is enough for spoof tables).
+    """Every table for which the trials name at least two groups (one is enough for system, kind and novelty).
 
     Examples
     --------
@@ -93,7 +96,7 @@ def breakdowns(scores: Scores, settings: Settings | None = None) -> list[Breakdo
     """
     chosen = settings or Settings()
     tables = [by_spoof(scores, by, chosen) for by in BY_SPOOF] + [by_trial(scores, by, chosen) for by in BY_TRIAL]
-    return [t for t in tables if len(t.groups) > (0 if t.against_all_human else 1)]
+    return [t for t in tables if len(t.groups) > (0 if t.by in ("system", "kind", "novelty") else 1)]
 
 
 def by_spoof(scores: Scores, by: str, settings: Settings) -> Breakdown:
@@ -148,9 +151,55 @@ def _group(scores: Scores, name: str, members: Bools, settings: Settings, *, aga
         wanted.append("false_alarm")
     found: dict[str, Interval] = {}
     if wanted:
+        part, freed = _freed(part, settings.by)
         measures = Measures(part, threshold=settings.threshold, convention=settings.convention)
         found = intervals(measures, wanted, by=settings.by, draws=settings.draws, seed=settings.seed)
+        found = {k: _with_width(replace(v, by=v.by + freed), part, k, settings) for k, v in found.items()}
     return Group(name, human, spoof, found.get("eer"), found.get("false_alarm"), found.get("miss"))
+
+
+def _freed(scores: Scores, by: Sequence[str]) -> tuple[Scores, str]:
+    """Scores whose classes have clusters enough to draw, and what had to be done for it, in words.
+
+    The clips of one generator often come from one page: drawing pages then draws all of them or none, and the interval
+    has no width. The clips of such a class are drawn one by one, which is too narrow as well, and said.
+    """
+    truth, done = scores.truth, []
+    names = np.array(["|".join(pair) for pair in zip(*(cluster_names(scores, b) for b in by), strict=True)])
+    meta = {name: list(column) for name, column in scores.meta.items()}
+    for word, side in (("bonafide", ~truth), ("spoof", truth)):
+        members = np.flatnonzero(side)
+        if 0 < len(set(names[members])) < min(MIN_CLUSTERS, len(members)):
+            done.append(word)
+            for column in ("source", "speaker", "system"):
+                for index in members if column in meta else ():
+                    meta[column][index] = ""
+    if not done:
+        return scores, ""
+    changed = replace(scores, meta={name: tuple(column) for name, column in meta.items()})
+    return changed, f" ({' and '.join(done)} by trial)"
+
+
+def _with_width(found: Interval, scores: Scores, name: str, settings: Settings) -> Interval:
+    """A rate of exactly 0 or 1 has no width in any draw; then Wilson's interval over the clusters of the class."""
+    if name not in ("miss", "false_alarm") or found.low != found.high:
+        return found
+    side = scores.truth if name == "miss" else ~scores.truth
+    low, high = wilson(found.value, len(set(cluster_names(scores.where_true(side), settings.by[0]))))
+    return replace(found, low=low, high=high, by=f"{found.by}, Wilson")
+
+
+def wilson(rate: float, count: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate seen in ``count`` independent draws. Source: Wilson 1927.
+
+    Examples
+    --------
+    >>> [round(v, 3) for v in wilson(0.0, 10)]
+    [0.0, 0.278]
+    """
+    middle = (rate + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * float(np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count)))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _badness(group: Group) -> tuple[int, float]:
