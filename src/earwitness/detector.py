@@ -295,10 +295,24 @@ def default_folder() -> Path:
 def load_detector(folder: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Detector:
     """The detector in ``folder``; the one that ships with the package if None.
 
+    Parameters
+    ----------
+    folder:
+        A detector folder.
+    threads:
+        Cores that the network may use for one batch; None = 2, or 1 on a machine with one.
+
     Raises
     ------
     DetectorError
         If there is none, or it is not sound.
+
+    Examples
+    --------
+    >>> load_detector("nowhere")
+    Traceback (most recent call last):
+        ...
+    earwitness.errors.DetectorError: nowhere: no such detector folder (a detector is a folder with detector.json in it)
     """
     if folder is not None:
         return Detector(folder, threads=threads)

@@ -165,6 +165,22 @@ def write_detector(folder: Path, info: Mapping[str, Any], model: bytes, card: st
     ------
     DetectorError
         If ``info`` would not be read back; nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> info = {
+    ...     "id": "mine",
+    ...     "version": "1",
+    ...     "window": {"seconds": 4.0, "hop": 2.0, "min_seconds": 1.0},
+    ...     "pooling": "mean",
+    ...     "calibration": {"kind": "affine", "bands": [{"max_seconds": None, "scale": 1.0, "offset": 0.0}]},
+    ...     "thresholds": {"human": -1.0, "synthetic": 1.0},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write_detector(Path(folder), info, b"an ONNX file", "# Model card")
+    ...     read_detector(Path(folder)).sha256 == written.sha256
+    True
     """
     contents = {MODEL: model, CARD: card.encode()}
     files = {n: {"sha256": hashlib.sha256(b).hexdigest(), "bytes": len(b)} for n, b in contents.items()}

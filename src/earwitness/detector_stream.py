@@ -128,6 +128,18 @@ class DetectorStream:
         The quality meter, or None.
     batch:
         Windows scored together; 1 gives each window as soon as it is complete.
+
+    Examples
+    --------
+    >>> from earwitness.calibrate import Affine, Calibration
+    >>> plan, calibration = WindowPlan(4.0, 2.0, 1.0), Calibration((), (Affine(2.0, 0.5),))
+    >>> all_speech = KnownSpeech(np.ones((188, 2), dtype=np.float32))
+    >>> stream = DetectorStream(lambda x: x.mean(axis=1), plan, calibration, "mean", speech=all_speech)
+    >>> stream.push(np.ones(6 * SAMPLE_RATE, dtype=np.float32))
+    []
+    >>> heard = stream.finish()
+    >>> [(w.start, w.end) for w in heard.windows], heard.llr
+    ([(0.0, 4.0), (2.0, 6.0)], 2.5)
     """
 
     def __init__(
