@@ -190,6 +190,9 @@ def _packets(opened: Opened, faults: Faults) -> Iterator[Any]:
                 if packet.size:
                     yield packet
             break
+        except IndexError:
+            # PyAV stumbles over streams that appeared on the way, once it has handed out every packet.
+            break
         except (av.FFmpegError, ValueError) as error:
             faults.read_errors += 1
             faults.last_error = type(error).__name__
