@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -184,7 +185,7 @@ def fit(
         index = torch.from_numpy(rng.choice(len(x), settings.batch, replace=len(x) < settings.batch))
         gain = torch.from_numpy(rng.uniform(-3.0, 1.0, (settings.batch, 1, 1)).astype(np.float32))
         features = torch.logaddexp(x[index] + gain, torch.full((), float(np.log(FLOOR))))
-        start = int(rng.integers(0, 64)) if rng.random() < 0.5 else 0
+        start = int(rng.integers(0, settings.frames // 4)) if rng.random() < 0.5 else 0
         loss = _loss(network.heads(_padded(features[:, start:])), y[index, start:].transpose(1, 2))
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss of the speech detector is {float(loss)} at step {step}")
@@ -262,16 +263,18 @@ def export(network: SpeechNetwork, out: Path, facts: dict[str, Any]) -> None:
     folded, bands = fused(network), int(network.front.bank.shape[1])
     past = torch.full((PAST + AHEAD, bands), float(np.log(FLOOR)))
     frames = torch.randn(20, HOP) * 0.1
-    program = torch.onnx.export(
-        folded,
-        (frames, past),
-        dynamo=True,
-        opset_version=18,
-        input_names=["frames", "past"],
-        output_names=["probabilities", "last"],
-        dynamic_shapes=({0: torch.export.Dim("count", min=1)}, None),
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            folded,
+            (frames, past),
+            dynamo=True,
+            opset_version=18,
+            input_names=["frames", "past"],
+            output_names=["probabilities", "last"],
+            dynamic_shapes=({0: torch.export.Dim("count", min=1)}, None),
+            verbose=False,
+        )
     if program is None:
         raise ExportError("torch.onnx.export gave nothing for the speech detector")
     file = out / "speech.onnx"
