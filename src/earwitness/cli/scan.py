@@ -70,10 +70,7 @@ def scan(
     """
     from earwitness.cli.common import progress
 
-    if json and jsonl:
-        raise typer.BadParameter("give --json or --jsonl, not both")
-    if html is not None and not html.parent.is_dir():
-        raise typer.BadParameter(f"--html: there is no folder {str(html.parent)!r} to write to")
+    _check_outputs(json, jsonl, html)
     inputs = list(expand(recordings))
     several = len(recordings) > 1 or any(os.path.isdir(r) for r in recordings)
     workers = min(jobs or os.cpu_count() or 1, max(1, len(inputs)))
@@ -134,6 +131,13 @@ def _nothing(name: str) -> Verdict:
         code="no-files",
     )
     return Verdict.failed(name, error)
+
+
+def _check_outputs(json: bool, jsonl: bool, html: Path | None) -> None:
+    if json and jsonl:
+        raise typer.BadParameter("give --json or --jsonl, not both")
+    if html is not None and not html.parent.is_dir():
+        raise typer.BadParameter(f"--html: there is no folder {str(html.parent)!r} to write to")
 
 
 def _load(folder: Path | None, threads: int | None) -> Detector:
