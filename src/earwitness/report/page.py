@@ -58,7 +58,7 @@ def _head(entries: Sequence[dict[str, Any]], title: str, made: datetime) -> Mark
     used = {(e["detector"].get("id"), e["detector"].get("version")) for e in entries if e.get("detector")}
     if used:
         lines.append("Detector: " + ", ".join(sorted(f"{i} {v or ''}".strip() for i, v in used)) + ".")
-    lines.append("The scan ran on this machine; nothing was sent anywhere.")
+    lines.append("The scan ran on the user's own computer; nothing was sent anywhere.")
     kicker = tag("p", "Was this voice spoken or generated?", class_="kicker")
     return tag(
         "header", kicker, tag("h1", title.removeprefix("Voice report: ")), tag("p", " ".join(lines), class_="meta")
@@ -88,7 +88,7 @@ def _summary(entries: Sequence[dict[str, Any]]) -> Markup:
         rows.append(tag("tr", *cells))
     head = tag(
         "tr",
-        tag("th", "recording"),
+        tag("th", "recording", class_="name"),
         tag("th", "verdict"),
         tag("th", "score", class_="number"),
         tag("th", "length", class_="number"),

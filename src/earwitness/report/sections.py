@@ -135,7 +135,7 @@ def recording_facts(facts: Facts) -> Markup:
         ("Level", f"{unit(q.get('level_db'), 'dBFS', 1)}, peak {unit(q.get('peak_db'), 'dBFS', 1)}"),
         ("Clipped samples", unit(clipped, "%", 2, 100)),
         ("Digital silence", unit(silence, "%", 1, 100)),
-        ("Music", unit(music, "%", 0, 100)),
+        ("Music", unit(music, "%", 0, 100) + ("" if music is None else " of the time (estimate)")),
     ]
     body = [tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in rows]
     parts = [tag("h3", "Facts about the recording"), tag("div", tag("table", tag("tbody", *body)), class_="table")]
