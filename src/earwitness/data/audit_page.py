@@ -28,11 +28,13 @@ dt{color:var(--soft)}dd{margin:0}details{margin-top:.3rem}summary{cursor:pointer
 code{font:13px/1.45 ui-monospace,monospace;overflow-wrap:anywhere}ul.rows{margin:.2rem 0;padding-left:1.2rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.22rem .6rem;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft)}table.texts td:nth-child(2),table.texts th:nth-child(2){text-align:left}
+th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft)}
+table.texts td:nth-child(2),table.texts th:nth-child(2){text-align:left}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:1rem}
 svg{width:100%;height:auto;display:block}svg text{font:10px system-ui,sans-serif;fill:var(--soft)}
 svg .title{font-size:12px;fill:#1c2126}svg .grid{stroke:var(--line);stroke-width:.5}svg.bar{width:160px}
-svg.bar .empty{fill:#eceff2}svg.strip{width:260px}.key span{display:inline-block;width:.8rem;height:.8rem;
+svg.bar .empty{fill:#eceff2}
+svg.strip{width:260px}.key span{display:inline-block;width:.8rem;height:.8rem;
 margin:0 .3rem 0 1rem;vertical-align:-1px}
 .tables{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:1.2rem}
 @media print{body{margin:0}details{display:none}}

@@ -177,7 +177,9 @@ def _equal_words(prints: Sequence[Words]) -> Iterator[tuple[list[int], list[int]
     words, clips, places = words[heard], clips[heard], places[heard]
     order: NDArray[Any] = np.lexsort((places, clips, words))
     words, clips, places = words[order], clips[order], places[order]
-    starts = np.flatnonzero(np.concatenate(([True], words[1:] != words[:-1]))) if len(words) else np.zeros(0, np.intp)
+    if not len(words):
+        return
+    starts = np.flatnonzero(np.concatenate(([True], words[1:] != words[:-1])))
     ends = np.concatenate((starts[1:], [len(words)]))
     for start, end in zip(starts, ends, strict=True):
         # Words repeat in steady vowels; one clip alone, or half the corpus, tells nothing.

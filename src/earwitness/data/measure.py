@@ -128,7 +128,10 @@ class Measured:
 
 @cache
 def signature() -> str:
-    """What made the measurements: this version and the speech detector, if there is one. Cached ones of another are not used."""
+    """What made the measurements: this version, and the speech detector if there is one.
+
+    A cache that something else made is not used.
+    """
     detector = _speech_detector()
     if detector is None:
         return f"{VERSION}, no speech detector"
@@ -194,10 +197,15 @@ def _sound(samples: Samples) -> dict[str, Any]:
         "tilt_db": _tilt(long_term),
         "hole_share": _holes(spectra, band),
         "step_share": round(float(np.mean(np.abs(samples * 128 - np.round(samples * 128)) < 1e-4)), 4),
-        "pcm": hashlib.blake2b(samples.tobytes(), digest_size=12).hexdigest(),
+        "pcm": _pcm_hash(samples),
         "histogram": _histogram(samples),
         "words": fingerprint(samples),
     }
+
+
+def _pcm_hash(samples: Samples) -> str:
+    # On the 16-bit grid, because a float container may round the last bits of the same recording differently.
+    return hashlib.blake2b(np.round(samples * 32_768).astype("<i4").tobytes(), digest_size=12).hexdigest()
 
 
 def _silences(samples: Samples) -> dict[str, float]:
