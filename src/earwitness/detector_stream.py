@@ -243,7 +243,7 @@ class DetectorStream:
         while len(self._ready) >= max(1, least):
             part, self._ready = self._ready[: self._batch], self._ready[self._batch :]
             length = max(samples.size for _, _, samples in part)
-            x = np.stack([tile(samples, max(length, self._plan.minimum)) for _, _, samples in part])
+            x = np.stack([tile(samples, self._plan.scored_length(length)) for _, _, samples in part])
             for (start, speech, samples), raw in zip(part, self._run(x).tolist(), strict=True):
                 if not math.isfinite(raw):
                     self._broken += 1

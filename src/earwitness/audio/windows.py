@@ -5,7 +5,9 @@ The rule, in samples, for a recording of ``n``, windows of ``w`` and a hop of ``
 - ``n <= w``: one window, the recording itself;
 - else windows at 0, h, 2h, … while they fit, and one more that ends at ``n`` if the last of them does not.
 
-A window shorter than the minimum is repeated up to it by :func:`tile` before it is scored.
+A window that is shorter than ``w`` is repeated from its start by :func:`tile` before it is scored: up to the minimum,
+or up to the next multiple of :data:`GRAIN`. So a recording that lacks a few samples of a window is scored as one that does
+not: a network counts its input in frames of hundreds of samples, and would else answer a frame less with a jump.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from earwitness.audio import SAMPLE_RATE
 from earwitness.errors import ConfigError
 
 Samples = NDArray[np.float32]
+
+#: lengths of short windows are whole multiples of this, in samples: 32 ms
+GRAIN = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,17 @@ class WindowPlan:
     def minimum(self) -> int:
         """Fewest samples that the model takes."""
         return round(self.min_seconds * SAMPLE_RATE)
+
+    def scored_length(self, n: int) -> int:
+        """How long a window of ``n`` samples is when the network hears it.
+
+        Examples
+        --------
+        >>> plan = WindowPlan(4.0, 2.0, 1.0)
+        >>> [plan.scored_length(n) for n in (8000, 20000, 63999, 64000)]
+        [16000, 20480, 64000, 64000]
+        """
+        return self.minimum if n <= self.minimum else min(-(-n // GRAIN) * GRAIN, self.length)
 
     def resized(self, seconds: float) -> WindowPlan:
         """The same plan with windows of ``seconds``; the hop keeps its share of the window."""

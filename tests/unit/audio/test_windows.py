@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earwitness.audio.windows import Cutter, WindowPlan, tile
+from earwitness.audio.windows import GRAIN, Cutter, WindowPlan, tile
 from earwitness.errors import ConfigError
 
 PLAN = WindowPlan(0.01, 0.004, 0.002)  # 160, 64 and 32 samples
@@ -59,6 +59,14 @@ def test_one_sample_more_gives_one_more_window_at_the_end() -> None:
     assert PLAN.bounds(160) == [(0, 160)]
     assert PLAN.bounds(161) == [(0, 160), (1, 161)]
     assert PLAN.bounds(0) == []
+
+
+@given(st.integers(1, 64_000))
+def test_short_windows_are_scored_at_whole_grains(n: int) -> None:
+    plan = WindowPlan(4.0, 2.0, 1.0)
+    length = plan.scored_length(n)
+    assert length == plan.minimum if n <= plan.minimum else n <= length < n + GRAIN
+    assert length in (plan.minimum, plan.length) or length % GRAIN == 0
 
 
 def test_tile_repeats_short_samples_only() -> None:
