@@ -6,8 +6,8 @@ The rule, in samples, for a recording of ``n``, windows of ``w`` and a hop of ``
 - else windows at 0, h, 2h, … while they fit, and one more that ends at ``n`` if the last of them does not.
 
 A window that is shorter than ``w`` is repeated from its start by :func:`tile` before it is scored: up to the minimum,
-or up to the next multiple of :data:`GRAIN`. So a recording that lacks a few samples of a window is scored as one that does
-not: a network counts its input in frames of hundreds of samples, and would else answer a frame less with a jump.
+or up to the next multiple of :data:`GRAIN`. So a recording that lacks a few samples of a window is scored as one that
+does not: a network counts its input in frames of hundreds of samples, and would else answer a frame less with a jump.
 """
 
 from __future__ import annotations
