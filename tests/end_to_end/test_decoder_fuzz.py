@@ -23,7 +23,7 @@ SECONDS_EACH = 10.0
 
 #: decodes every file named on standard input; prints one line each, flushed, so that the last line names a killer
 WORKER = """
-import resource, sys, time
+import sys, time
 import numpy as np
 from earwitness.audio import decode, open_audio
 from earwitness.errors import EarwitnessError
@@ -41,7 +41,8 @@ for name in sys.stdin.read().split():
         assert error.hint or error.code == "unreadable", error.message
         outcome = error.code
     print("done", outcome, time.process_time() - start, flush=True)
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+status = open("/proc/self/status").read()
+print("peak", int(status.split("VmHWM:")[1].split()[0]) / 1024, flush=True)
 """
 
 

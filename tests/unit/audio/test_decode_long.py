@@ -12,11 +12,12 @@ from audio_files import KINDS, voice, wav_bytes, write
 
 #: reads the file named, block by block, and prints seconds, CPU seconds, and peak MB above what the imports took
 READ = """
-import resource, sys, time
+import sys, time
 import av, numpy, soxr
 from earwitness.audio import open_audio
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which begins with what the parent process had.
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 before, start = peak(), time.process_time()
 with open_audio(sys.argv[1]) as stream:
     seconds = sum(len(block) for block in stream) / 16000
@@ -24,9 +25,13 @@ print(seconds, time.process_time() - start, peak() - before)
 """
 
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+
+
 def read(path: Path) -> tuple[float, float, float]:
     done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
     seconds, cpu, megabytes = map(float, done.stdout.split())
+    assert megabytes > 1, "the measurement of memory does not work"
     return seconds, cpu, megabytes
 
 
@@ -53,16 +58,16 @@ def test_memory_does_not_grow_with_a_wav(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mp3-44100", "opus"])
 def test_memory_does_not_grow_with_a_lossy_recording(name: str, tmp_path: Path) -> None:
     kind = next(k for k in KINDS if k.name == name)
-    data = write(kind, np.tile(np.stack([voice(10.0, kind.rate)] * 2), 4))
+    data = write(kind, np.stack([voice(10.0, kind.rate)] * 2))
     # Recordings of one kind behind one another are one recording.
-    (tmp_path / "a").write_bytes(data * 15)
+    (tmp_path / "a").write_bytes(data * 40)
     seconds, cpu, megabytes = read(tmp_path / "a")
-    assert seconds > 590
+    assert seconds > 390
     assert cpu < 10
     assert megabytes < 60
 
 
-def test_a_hundred_minutes_of_silence_unfold_from_a_few_bytes(tmp_path: Path) -> None:
+def test_silence_unfolds_from_a_few_bytes_in_little_memory(tmp_path: Path) -> None:
     kind = next(k for k in KINDS if k.name == "flac")
     (tmp_path / "a.flac").write_bytes(write(kind, np.zeros((2, 16_000 * 600))))
     seconds, cpu, megabytes = read(tmp_path / "a.flac")
