@@ -59,7 +59,7 @@ class Breakdown:
 
     @property
     def worst(self) -> Group | None:
-        """The group with the highest EER, or where none has one, the highest miss or false-alarm rate; None with one group."""
+        """The group with the highest EER, or where none has one, the highest rate; None with one group."""
         return self.groups[0] if len(self.groups) > 1 and _badness(self.groups[0]) > (0, -1.0) else None
 
     def to_dict(self) -> dict[str, object]:

@@ -56,7 +56,8 @@ Drawing = Callable[[Any, Palette], None]
 """Draws on a matplotlib ``Figure`` with the colours of a palette."""
 
 
-def _matplotlib() -> Any:
+def needneed_matplotlib() -> Any:
+    """The module ``matplotlib``, or an error that names the extra: asked before long work that ends in plots."""
     try:
         import matplotlib
     except ImportError:
@@ -114,7 +115,7 @@ def inline_svg(draw: Drawing, name: str, title: str, *, size: tuple[float, float
     MissingExtraError
         Without matplotlib.
     """
-    matplotlib = _matplotlib()
+    matplotlib = need_matplotlib()
     out = io.StringIO()
     with matplotlib.rc_context({**_settings(_STAND_INS), "svg.hashsalt": name}):
         _figure(draw, _STAND_INS, size).savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -144,7 +145,7 @@ def save_figure(draw: Drawing, path: Path, *, size: tuple[float, float] = (4.6, 
     """
     if path.suffix not in (".svg", ".png"):
         raise ConfigError(f"{path}: plots are written as .svg or .png")
-    matplotlib = _matplotlib()
+    matplotlib = need_matplotlib()
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({**_settings(LIGHT), "savefig.facecolor": LIGHT["page"], "svg.hashsalt": path.stem}):
         metadata = {"Date": None} if path.suffix == ".svg" else None

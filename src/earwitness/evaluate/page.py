@@ -104,7 +104,7 @@ def _curves(reports: Sequence[Report], baseline: Baseline | None) -> str:
 
 
 def _tiles(report: Report, baseline: Baseline | None) -> str:
-    shown = [t for t in TILES if t != "eer_mean_over_systems" or any(report.scores.column("system"))]
+    shown = [t for t in TILES if t != "eer_mean_over_systems" or report.has_systems]
     shown += [t for t in ("min_tdcf_2019",) if t in report.points]
     cells = []
     for name in shown:
@@ -129,7 +129,7 @@ def _notes(report: Report) -> str:
 def _figures(report: Report) -> str:
     rows = []
     for name, value in report.points.items():
-        if name == f"eer_{report.settings.convention}":
+        if name == f"eer_{report.settings.convention}" or (name == "eer_mean_over_systems" and not report.has_systems):
             continue
         interval = report.intervals.get(name)
         drawn = _drawn(interval) if interval else ""

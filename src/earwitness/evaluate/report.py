@@ -91,6 +91,11 @@ class Report:
         return self.scores.name
 
     @property
+    def has_systems(self) -> bool:
+        """Whether the generator of any trial is known."""
+        return any(name not in ("", "human") for name in self.scores.column("system"))
+
+    @property
     def human_false_alarms(self) -> list[tuple[str, Group]]:
         """Groups of human speech by their false-alarm rate, worst first."""
         return human_false_alarms(self.tables)
@@ -245,14 +250,14 @@ def _notes(scores: Scores, settings: ReportSettings, main: Mapping[str, Interval
             f"The threshold {settings.chosen.value:.4g} was not chosen on data: it is right only for scores that are "
             "natural-log likelihood ratios."
         )
-    if settings.train_systems is None and any(scores.column("system")):
+    systems = np.array(scores.column("system"))[scores.truth]
+    if settings.train_systems is None and any(systems):
         notes.append("Seen and unseen generators cannot be told apart: the training systems are not known.")
     if main["eer"].value > 0.5:
         notes.append("The EER is above one half: is the direction of the scores right?")
-    spoof = scores.truth
     known = np.array([bool(s) for s in scores.column("speaker")])
     if known.any() and not known.all():
         notes.append(f"The speaker is known for {known.mean():.0%} of the trials; figures are not speaker-disjoint.")
-    if any(scores.column("system")) and not all(np.array(scores.column("system"))[spoof]):
+    if any(systems) and not all(systems):
         notes.append("Spoof trials of unknown systems count as one system in the mean over systems.")
     return notes

@@ -204,7 +204,7 @@ class CallableScorer:
     ) -> None:
         self.function = function
         self.direction = direction
-        self.name = name or getattr(function, "__name__", "callable")
+        self.name: str = name or getattr(function, "__name__", "") or "callable"
         self.jobs = jobs
 
     @classmethod

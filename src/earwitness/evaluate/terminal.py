@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from earwitness.evaluate import words
@@ -32,10 +32,14 @@ def show(
     baseline: Baseline | None = None,
 ) -> None:
     """Print reports, several side by side, then each one's tables."""
+    from rich.markup import escape
+
     first = reports[0]
     counts = first.scores.counts()
     place = " ".join(filter(None, (first.settings.dataset, first.settings.split)))
-    console.print(f"[bold]{place or 'Evaluation'}[/]: {counts['bonafide']:,} human, {counts['spoof']:,} spoof trials")
+    console.print(
+        f"[bold]{escape(place) or 'Evaluation'}[/]: {counts['bonafide']:,} human, {counts['spoof']:,} spoof trials"
+    )
     console.print(_headline(reports, baseline))
     for report in reports:
         _verdict_lines(console, report, alone=len(reports) == 1)
@@ -44,23 +48,22 @@ def show(
         found = report.human_false_alarms
         if found:
             by, worst = found[0]
-            console.print(
-                f"Most false alarms on human speech: [bold]{worst.name}[/] (by {by}), {_rate(worst.false_alarm)} of "
-                f"{worst.bonafide:,}"
-            )
+            text = f"[bold]{escape(worst.name)}[/] (by {by}), {_rate(worst.false_alarm)} of {worst.bonafide:,}"
+            console.print(f"Most false alarms on human speech: {text}")
         for note in report.notes:
-            console.print(f"[yellow]note:[/] {note}")
+            console.print(f"[yellow]note:[/] {escape(note)}")
     if comparisons:
-        console.print(_comparisons(comparisons))
+        console.print(comparison_table(comparisons))
 
 
 def _new(title: str, *heads: str, text: int = 1) -> Table:
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for index, head in enumerate(heads):
-        table.add_column(head, justify="left" if index < text else "right", overflow="fold")
+        table.add_column(escape(head), justify="left" if index < text else "right", overflow="fold")
     return table
 
 
@@ -68,7 +71,9 @@ def _headline(reports: Sequence[Report], baseline: Baseline | None) -> Table:
     own = {} if baseline is None else {"eer": baseline.eer, "auc": baseline.auc}
     table = _new("", "", *(r.name for r in reports), *(["trivial baseline"] if own else []))
     for name in HEADLINE:
-        if name not in reports[0].points:
+        if name not in reports[0].points or (
+            name == "eer_mean_over_systems" and not any(r.has_systems for r in reports)
+        ):
             continue
         cells = []
         for report in reports:
@@ -80,7 +85,9 @@ def _headline(reports: Sequence[Report], baseline: Baseline | None) -> Table:
 
 
 def _verdict_lines(console: Console, report: Report, *, alone: bool) -> None:
-    title = "" if alone else f"[bold]{report.name}[/] "
+    from rich.markup import escape
+
+    title = "" if alone else f"[bold]{escape(report.name)}[/] "
     chosen = report.settings.chosen
     where = "looks at no data" if chosen.chosen_on == "nothing" else f"chosen on {chosen.chosen_on}"
     c = report.confusion
@@ -95,6 +102,8 @@ def _verdict_lines(console: Console, report: Report, *, alone: bool) -> None:
 
 
 def _table(table: Breakdown) -> Table:
+    from rich.markup import escape
+
     alarms = [] if table.against_all_human else ["false alarms"]
     title = words.TABLES.get(table.by, table.by)
     if table.worst is not None and table.by != "novelty":
@@ -102,7 +111,9 @@ def _table(table: Breakdown) -> Table:
     out = _new(title, "", "human", "spoof", "EER", *alarms, "missed")
     for group in table.groups[:ROWS]:
         cells = [_rate(group.false_alarm)] if alarms else []
-        out.add_row(group.name, f"{group.bonafide:,}", f"{group.spoof:,}", _rate(group.eer), *cells, _rate(group.miss))
+        out.add_row(
+            escape(group.name), f"{group.bonafide:,}", f"{group.spoof:,}", _rate(group.eer), *cells, _rate(group.miss)
+        )
     if len(table.groups) > ROWS:
         out.add_row(f"[dim]{len(table.groups) - ROWS} more[/]")
     return out
@@ -115,18 +126,21 @@ def _rate(interval: Interval | None) -> str:
     return f"{100 * interval.value:.1f} %" + (f" [dim]{limits}[/]" if limits else "")
 
 
-def _comparisons(found: Sequence[Difference]) -> Table:
-    table = _new(
-        f"Paired comparison, clusters by {found[0].by}, p corrected by Holm for {len(found)}",
-        "difference", "figure", "value", "95 % interval", "p", "p corrected", text=2,
-    )  # fmt: skip
+def comparison_table(found: Sequence[Difference], values: Mapping[str, Mapping[str, float]] | None = None) -> Table:
+    """Paired differences; with ``values`` (detector → figure → value) both sides stand beside each."""
+    from rich.markup import escape
+
+    both = ["first", "second"] if values else []
+    title = f"Paired comparison on {found[0].trials:,} trials, clusters by {found[0].by}, p corrected by Holm for {len(found)}"
+    table = _new(title, "first − second", "figure", *both, "difference", "95 % interval", "p", "p corrected", text=2)
     for d in found:
-        limits = words.span(d.metric, Interval(d.value, d.low, d.high, 0.95, d.by, 0, 0))
+        sides = [words.figure(d.metric, values[n][d.metric]) for n in (d.first, d.second)] if values else []
         table.add_row(
-            f"{d.first} − {d.second}",
+            escape(f"{d.first} − {d.second}"),
             words.TITLES[d.metric],
+            *sides,
             words.figure(d.metric, d.value),
-            limits,
+            words.span(d.metric, Interval(d.value, d.low, d.high, 0.95, d.by, 0, 0)),
             words.p_value(d.p),
             words.p_value(d.p_adjusted),
         )
