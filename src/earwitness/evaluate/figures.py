@@ -56,7 +56,7 @@ Drawing = Callable[[Any, Palette], None]
 """Draws on a matplotlib ``Figure`` with the colours of a palette."""
 
 
-def needneed_matplotlib() -> Any:
+def need_matplotlib() -> Any:
     """The module ``matplotlib``, or an error that names the extra: asked before long work that ends in plots."""
     try:
         import matplotlib

@@ -131,7 +131,8 @@ def comparison_table(found: Sequence[Difference], values: Mapping[str, Mapping[s
     from rich.markup import escape
 
     both = ["first", "second"] if values else []
-    title = f"Paired comparison on {found[0].trials:,} trials, clusters by {found[0].by}, p corrected by Holm for {len(found)}"
+    title = f"Paired comparison on {found[0].trials:,} trials, clusters by {found[0].by}"
+    title += f", p corrected by Holm for {len(found)}"
     table = _new(title, "first − second", "figure", *both, "difference", "95 % interval", "p", "p corrected", text=2)
     for d in found:
         sides = [words.figure(d.metric, values[n][d.metric]) for n in (d.first, d.second)] if values else []
