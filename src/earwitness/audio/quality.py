@@ -233,7 +233,8 @@ def bandwidth(speech: NDArray[np.int64], noise: NDArray[np.int64]) -> float | No
 
     The loud frames of a band (95th percentile over the speech frames) must lie within 65 dB of the strongest band,
     4 dB above the loud frames of the noise in that band where there are 20 noise frames, and 12 dB above the quiet
-    ones (5th percentile) of speech itself, which steady noise does not reach. Two bands in a row must do so.
+    ones (5th percentile) of speech itself, which steady noise does not reach. Two bands in a row
+    must do so. A top band 15 dB below the one under it is the skirt of a filter and is left out.
     """
     if speech[0].sum() < _LEAST_SPEECH:
         return None
@@ -244,7 +245,12 @@ def bandwidth(speech: NDArray[np.int64], noise: NDArray[np.int64]) -> float | No
         alive &= loud > _quantile(noise, 0.95) + 4.0
     alive[:-1] &= alive[1:] | np.concatenate([[False], alive[:-2]])
     found = np.flatnonzero(alive)
-    return float((found[-1] + 1) * _BAND_HZ) if len(found) else None
+    if not len(found):
+        return None
+    top = int(found[-1])
+    while top > 0 and loud[top] < loud[top - 1] - 15.0:
+        top -= 1
+    return float((top + 1) * _BAND_HZ)
 
 
 def measure(

@@ -213,8 +213,8 @@ def _held_out(network: SpeechNetwork, dev: tuple[np.ndarray, np.ndarray]) -> flo
 def choose_offsets(network: SpeechNetwork, dev: tuple[np.ndarray, np.ndarray], false_share: float) -> list[float]:
     """Shift the two logits so that .5 is the wanted point on ``dev``; returns the shifts.
 
-    Speech: at most ``false_share`` of the frames without speech lie above .5, but never a shift of more than 2.
-    Music: equal error of both kinds.
+    Speech: at most ``false_share`` of the frames of examples without any speech lie above .5 (pauses between words do
+    not count), but never a shift of more than 2. Music: equal error of both kinds.
     """
     with torch.no_grad():
         logits = network.heads(_padded(torch.from_numpy(dev[0]))).transpose(1, 2).numpy()
@@ -223,6 +223,7 @@ def choose_offsets(network: SpeechNetwork, dev: tuple[np.ndarray, np.ndarray], f
         marks, values = dev[1][..., column], logits[..., column]
         with_, without = np.sort(values[marks == 1]), np.sort(values[marks == 0])
         if column == 0:
+            without = values[(marks != 1).all(axis=1)].reshape(-1)
             point = float(np.quantile(without, 1 - false_share))
         else:
             grid = np.linspace(-4, 4, 321)
