@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from earwitness.evaluate.scores import Scores
 
 
 def compare(
@@ -30,14 +33,12 @@ def compare(
     """
     import json as formats
 
-    from earwitness.cli.trials import console, directions
+    from earwitness.cli.trials import console
     from earwitness.errors import ConfigError
     from earwitness.evaluate.bench import COMPARED
     from earwitness.evaluate.bootstrap import common, differences
     from earwitness.evaluate.clusters import parse_clusters
-    from earwitness.evaluate.keys import read_key
     from earwitness.evaluate.measures import ALL, Measures
-    from earwitness.evaluate.score_files import read_scores
     from earwitness.evaluate.terminal import comparison_table
 
     names = tuple(metric or COMPARED)
@@ -45,15 +46,7 @@ def compare(
         raise ConfigError(f"unknown metric {unknown[0]!r}", hint="known: " + ", ".join(ALL))
     if len(files) < 2:
         raise ConfigError("one score file", hint="give two or more")
-    labels = None if key is None else read_key(key)
-    titles = list(name or []) + [f.name.removesuffix(".gz").rsplit(".", 1)[0] for f in files[len(name or []) :]]
-    if len(set(titles)) < len(files) or len(titles) > len(files):
-        raise ConfigError("the detectors need a name each, all different", hint="give names with --name")
-    read = [
-        read_scores(f, direction=d, name=t)
-        for f, d, t in zip(files, directions(direction, len(files)), titles, strict=True)
-    ]
-    several, left_out = common([s if labels is None else s.keyed(labels) for s in read])
+    several, left_out = common(_read(files, direction, name, key))
     measured = {s.name: Measures(s) for s in several}
     found = differences(measured, names, by=parse_clusters(cluster), draws=draws, seed=seed)
     if json:
@@ -74,3 +67,22 @@ def compare(
     out.print(comparison_table(found, {s.name: measured[s.name].values(names) for s in several}))
     if left_out:
         typer.echo(f"note: {left_out:,} trials that not all detectors scored were left out", err=True)
+
+
+def _read(files: list[Path], direction: list[str] | None, name: list[str] | None, key: Path | None) -> list[Scores]:
+    """The score files under different names, with labels."""
+    from earwitness.cli.trials import directions
+    from earwitness.errors import ConfigError
+    from earwitness.evaluate.keys import read_key
+    from earwitness.evaluate.score_files import read_scores
+
+    given = list(name or [])
+    titles = given + [f.name.removesuffix(".gz").rsplit(".", 1)[0] for f in files[len(given) :]]
+    if len(set(titles)) < len(files) or len(titles) > len(files):
+        raise ConfigError("the detectors need a name each, all different", hint="give names with --name")
+    labels = None if key is None else read_key(key)
+    found = []
+    for file, way, title in zip(files, directions(direction, len(files)), titles, strict=True):
+        scores = read_scores(file, direction=way, name=title)
+        found.append(scores if labels is None else scores.keyed(labels))
+    return found

@@ -91,7 +91,7 @@ def _entries(given: dict[str, Any]) -> tuple[list[Entry], str, Baseline | None]:
             f"{rest[0]!r} is no detector folder", hint="detectors have detector.json; one manifest is last"
         )
     file = Path(rest[0]) if rest else None
-    foreign = [(kind, v) for kind in ("scores", "command", "url", "function") for v in given[kind] or []]
+    foreign = [(kind, v) for kind in ("command", "url", "function", "scores") for v in given[kind] or []]
     if not detectors and not foreign:
         raise ConfigError(
             "no detector" if file is None else f"no detector to measure on {file}",
@@ -100,18 +100,20 @@ def _entries(given: dict[str, Any]) -> tuple[list[Entry], str, Baseline | None]:
     ways = directions(given["direction"], len(foreign))
     entries: list[Entry] = []
     title = given["dataset"] or ""
-    manifest = None
     if detectors or any(kind != "scores" for kind, _ in foreign):
         manifest, found = _manifest(given, file)
         title = title or found
+        entries += [_detector(word, manifest, given) for word in detectors]
+        entries += [
+            _foreign(kind, value, way, manifest, given)
+            for (kind, value), way in zip(foreign, ways, strict=True)
+            if kind != "scores"
+        ]
     elif file is not None:
         given["key"] = given["key"] or file
-    for word in detectors:
-        entries.append(_detector(word, manifest, given))
-    for (kind, value), way in zip(foreign, ways, strict=True):
-        entries.append(
-            _score_file(value, way, given) if kind == "scores" else _foreign(kind, value, way, manifest, given)
-        )
+    entries += [
+        _score_file(value, way, given) for (kind, value), way in zip(foreign, ways, strict=True) if kind == "scores"
+    ]
     return _named(entries, given["name"]), title, _baseline(given, file)
 
 
@@ -124,24 +126,22 @@ def _manifest(given: dict[str, Any], file: Path | None) -> tuple[Manifest, str]:
     return needed(manifest, given["split"], given["dev_split"]), title
 
 
-def _detector(word: str, manifest: Manifest | None, given: dict[str, Any]) -> Entry:
+def _detector(word: str, manifest: Manifest, given: dict[str, Any]) -> Entry:
     from earwitness.cli.trials import open_detector, run_scorer
     from earwitness.evaluate.bench import entry_of
     from earwitness.evaluate.scorers import DetectorScorer
 
-    assert manifest is not None
     detector = open_detector(word, jobs=given["jobs"], profile=given["profile"])
     scored = run_scorer(DetectorScorer(detector, jobs=given["jobs"]), manifest)
     return entry_of(detector, scored.scores, scored.seconds)
 
 
-def _foreign(kind: str, value: str, way: Any, manifest: Manifest | None, given: dict[str, Any]) -> Entry:
+def _foreign(kind: str, value: str, way: Any, manifest: Manifest, given: dict[str, Any]) -> Entry:
     from earwitness.cli.trials import run_scorer
     from earwitness.evaluate.bench import Entry
     from earwitness.evaluate.external import CommandScorer, UrlScorer
     from earwitness.evaluate.scorers import CallableScorer, Scorer
 
-    assert manifest is not None
     scorer: Scorer
     if kind == "command":
         scorer = CommandScorer(value, direction=way)
