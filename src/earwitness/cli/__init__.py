@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("earwitness.cli.calibrate:calibrate", "Fit the calibration of a detector to labelled scores."),
     "train": ("earwitness.cli.train:train", "Train a detector from a recipe."),
     "export": ("earwitness.cli.export:export", "Write a trained model as a detector folder."),
+    "card": ("earwitness.cli.card:card", "Write the model card of a detector from what was measured."),
     "models": ("earwitness.cli.models:models", "List the networks, front ends and recipes."),
     "data": ("earwitness.cli.data:app", "Make, check, split and convert manifests."),
     "audit": ("earwitness.cli.audit:audit", "Look for shortcuts and faults in a data set."),

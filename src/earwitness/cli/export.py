@@ -18,6 +18,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Detector folder to write.", show_default=False)],
     root: Annotated[Path | None, typer.Option(help="Folder that the manifest's paths start from.")] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that hear dev.", min=1)] = 1,
     card: Annotated[Path | None, typer.Option(help="Text of MODEL_CARD.md.", show_default=False)] = None,
 ) -> None:
     """Write the best weights of a run as a detector folder.
@@ -29,5 +30,5 @@ def export(
     from earwitness.train.publish import publish
 
     text = card.read_text(encoding="utf-8") if card else ""
-    publish(run, read_manifest(manifest, root=root), out, card=text, commit=revision())
+    publish(run, read_manifest(manifest, root=root), out, card=text, commit=revision(), jobs=jobs)
     say(str(out))

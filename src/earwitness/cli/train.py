@@ -26,7 +26,7 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting, as name=value; may be given several times.")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes that decode.", min=1)] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes that decode, and that hear dev in the end.", min=1)] = 1,
     export: Annotated[bool, typer.Option(help="Write the detector folder when training ends.")] = True,
 ) -> None:
     """Train a detector, choose its weights on dev, and write it with calibration, thresholds and measured error rates.
@@ -54,7 +54,7 @@ def train(
         from earwitness.train.publish import publish
 
         target = detector or folder / "detector"
-        publish(folder, rows, target, commit=revision())
+        publish(folder, rows, target, commit=revision(), jobs=jobs)
         say(str(target))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from earwitness.errors import ConfigError
 
@@ -58,9 +60,12 @@ class LogSpectrogram(nn.Module):
         if settings.bins > settings.n_fft // 2 + 1:
             raise ConfigError(f"frontend.bins: {settings.bins} is more than n_fft // 2 + 1 = {settings.n_fft // 2 + 1}")
         self.settings = settings
-        window = torch.hann_window(settings.n_fft)
-        self.window: Tensor
-        self.register_buffer("window", window, persistent=False)
+        window = torch.hann_window(settings.n_fft, dtype=torch.float64)
+        angle = torch.outer(torch.arange(settings.bins), torch.arange(settings.n_fft)) * (2 * math.pi / settings.n_fft)
+        # a convolution with the windowed basis costs half of what an FFT node costs in onnxruntime
+        basis = torch.cat([angle.cos() * window, angle.sin() * window]).float().unsqueeze(1)
+        self.basis: Tensor
+        self.register_buffer("basis", basis, persistent=False)
         # white noise of unit variance has this power in every bin
         self.unit = float(window.square().sum())
         self.floor = 10.0 ** (settings.floor_db / 10.0)
@@ -74,9 +79,9 @@ class LogSpectrogram(nn.Module):
         s = self.settings
         waveform = waveform.float()
         rms = waveform.square().mean(dim=1, keepdim=True).add(1e-10).sqrt()
-        spectrum = torch.stft(waveform / rms, s.n_fft, s.hop, window=self.window, center=False, return_complex=True)
-        power: Tensor = spectrum.real.square() + spectrum.imag.square()
-        log: Tensor = (power[:, : s.bins] / self.unit + self.floor).log() / 4.0 + 1.0
+        spectrum = F.conv1d((waveform / rms).unsqueeze(1), self.basis, stride=s.hop)
+        power = spectrum[:, : s.bins].square() + spectrum[:, s.bins :].square()
+        log: Tensor = (power / self.unit + self.floor).log() / 4.0 + 1.0
         if s.normalize == "level":
             return log.unsqueeze(1)
         centred = log - log.mean(dim=2, keepdim=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -68,37 +72,55 @@ def load_run(folder: Path) -> tuple[Recipe, Network, dict[str, Any]]:
 
 
 def hear(
-    detector: Detector,
+    folder: Path,
     manifest: Manifest,
-    conditions: Iterable[str],
+    conditions: Sequence[str],
     *,
     seed: int,
-    report: Callable[[int], None] | None,
+    jobs: int = 1,
+    report: Callable[[int], None] | None = None,
 ) -> list[Trial]:
-    """Every clip under every condition through the detector's own windows and pooling, but those too short to score."""
-    from earwitness.audio import decode
-    from earwitness.audio.gate import gate
+    """Every clip under every condition through the detector in ``folder``, but those too short to score.
 
-    out = []
-    for number, row in enumerate(manifest):
-        samples = decode(manifest.file(row)).samples
-        for place, name in enumerate(conditions):
-            changed = CONDITIONS[name].change(samples, np.random.default_rng(clip_seed(seed, place, row.id)))
-            if len(changed) < 0.3 * RATE:
-                continue
-            stream = detector.stream()
-            stream.push(np.ascontiguousarray(changed, dtype=np.float32))
-            heard = stream.finish()
-            if heard.raw is not None:
-                reason, _ = gate(heard.quality)
-                trial = Trial(row, name, heard.raw, heard.speech, heard.quality.to_dict(), reason is None)
-                out.append(trial)
-        if report:
-            report(number + 1)
+    Windows, pooling and quality gate are the detector's own; nothing is calibrated. The order is that of the manifest.
+    """
+    work = [(folder, row, manifest.file(row), tuple(conditions), seed) for row in manifest]
+    out: list[Trial] = []
+    with ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 else nullcontext() as pool:
+        each = pool.map(_hear_clip, work, chunksize=8) if pool else map(_hear_clip, work)
+        for number, trials in enumerate(each):
+            out += trials
+            if report:
+                report(number + 1)
     return out
 
 
-def wilson(wrong: int, count: int, z: float = 1.96) -> tuple[float, float]:
+@lru_cache(maxsize=1)
+def _detector(folder: Path) -> Detector:
+    return Detector.load(folder, threads=1)
+
+
+def _hear_clip(work: tuple[Path, Row, Path, tuple[str, ...], int]) -> list[Trial]:
+    from earwitness.audio import decode
+    from earwitness.audio.gate import gate
+
+    folder, row, file, conditions, seed = work
+    samples = decode(file).samples
+    out = []
+    for place, name in enumerate(conditions):
+        changed = CONDITIONS[name].change(samples, np.random.default_rng(clip_seed(seed, place, row.id)))
+        if len(changed) < 0.3 * RATE:
+            continue
+        stream = _detector(folder).stream()
+        stream.push(np.ascontiguousarray(changed, dtype=np.float32))
+        heard = stream.finish()
+        if heard.raw is not None:
+            reason, _ = gate(heard.quality)
+            out.append(Trial(row, name, heard.raw, heard.speech, heard.quality.to_dict(), reason is None))
+    return out
+
+
+def wilson(wrong: float, count: int, z: float = 1.96) -> tuple[float, float]:
     """Wilson's 95 % interval of a share.
 
     Examples
@@ -114,26 +136,25 @@ def wilson(wrong: int, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def _rates(
-    llr: NDArray[np.float64], spoof: NDArray[np.bool_], limits: Thresholds, ok: NDArray[np.bool_]
-) -> dict[str, Any]:
+def _rates(llr: NDArray[np.float64], trials: Sequence[Trial], limits: Thresholds) -> dict[str, Any]:
+    """Shares over trials; counts and intervals over clips, because one clip under two conditions is no new evidence."""
+    spoof = np.asarray([t.row.spoof for t in trials])
+    ok = np.asarray([t.answerable for t in trials])
     high, low = (llr > limits.synthetic) & ok, (llr < limits.human) & ok
-    humans, fakes = int((~spoof).sum()), int(spoof.sum())
-    false_alarm, miss = int((high & ~spoof).sum()), int((low & spoof).sum())
     between = ~high & ~low
-    out: dict[str, Any] = {"bonafide": humans, "spoof": fakes}
-    if humans:
-        out |= {"false_alarm": false_alarm / humans, "inconclusive_bonafide": float(between[~spoof].mean())}
-    if fakes:
-        out |= {"miss": miss / fakes, "inconclusive_spoof": float(between[spoof].mean())}
-    out["intervals"] = {"false_alarm": wilson(false_alarm, humans), "miss": wilson(miss, fakes)}
+    humans, fakes = (len({t.row.id for t in trials if t.row.spoof == label}) for label in (False, True))
+    out: dict[str, Any] = {"bonafide": humans, "spoof": fakes, "intervals": {}}
+    for name, label, count, wrong in (("false_alarm", "bonafide", humans, high), ("miss", "spoof", fakes, low)):
+        mine = spoof == (label == "spoof")
+        if count:
+            share = float(wrong[mine].mean())
+            out |= {name: share, f"inconclusive_{label}": float(between[mine].mean())}
+            out["intervals"][name] = wilson(share * count, count)
     return out
 
 
 def error_rows(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds) -> list[dict[str, Any]]:
     """A row per cell of speech seconds × bandwidth × SNR × codec family, per value of each axis, and one for all."""
-    spoof = np.asarray([t.row.spoof for t in trials])
-    ok = np.asarray([t.answerable for t in trials])
     cells = []
     for trial in trials:
         cell = cell_of(trial.quality, "")
@@ -146,17 +167,29 @@ def error_rows(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds
             keys[(part,)] += 1
     rows = []
     for key, count in sorted(keys.items()):
-        if count < 20:
-            continue
-        inside = np.asarray([all(c[a] == v for a, v in key) for c in cells])
-        rows.append({"cell": dict(key), **_rates(llr[inside], spoof[inside], limits, ok[inside])})
-    plain = np.asarray([t.condition == "as it is" for t in trials])
-    rows.append({"cell": {}, **_rates(llr[plain], spoof[plain], limits, ok[plain])})
+        if count >= 20:
+            inside = [i for i, c in enumerate(cells) if all(c[a] == v for a, v in key)]
+            rows.append({"cell": dict(key), **_rates(llr[inside], [trials[i] for i in inside], limits)})
+    plain = [i for i, t in enumerate(trials) if t.condition == "as it is"]
+    rows.append({"cell": {}, **_rates(llr[plain], [trials[i] for i in plain], limits)})
     return rows
 
 
+def by_condition(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds) -> dict[str, dict[str, Any]]:
+    """EER and shares of wrong and missing answers under each condition."""
+    out = {}
+    for name in dict.fromkeys(t.condition for t in trials):
+        inside = [i for i, t in enumerate(trials) if t.condition == name]
+        mine = [trials[i] for i in inside]
+        found = _rates(llr[inside], mine, limits)
+        spoof = np.asarray([t.row.spoof for t in mine])
+        silent = [found[k] for k in ("inconclusive_bonafide", "inconclusive_spoof") if k in found]
+        out[name] = {**found, "eer": metrics.eer(llr[inside], spoof), "inconclusive": float(np.mean(silent))}
+    return out
+
+
 def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[np.float64], str]:
-    """Calibration, thresholds, cross-fitted log-likelihood ratios and the rule in words; no clip judges its own page."""
+    """Calibration, thresholds, cross-fitted log-likelihood ratios, and the rule in words."""
     raw = np.asarray([t.raw for t in trials])
     spoof = np.asarray([t.row.spoof for t in trials])
     speech = np.asarray([t.speech for t in trials])
@@ -180,6 +213,7 @@ def publish(
     card: str = "",
     version: str = __version__,
     commit: str = "",
+    jobs: int = 1,
     report: Callable[[int], None] | None = None,
 ) -> Detector:
     """Write the detector of a run to ``out``.
@@ -196,6 +230,8 @@ def publish(
         Text of ``MODEL_CARD.md``; empty writes a short one that names the run.
     commit:
         Revision of the code, for the record.
+    jobs:
+        Processes that hear dev.
     report:
         Called with the number of dev clips done.
     """
@@ -228,8 +264,8 @@ def publish(
         },
     }
     write_detector(out, info, model, card or _short_card(recipe))
-    detector = Detector.load(out, threads=1)
-    trials = hear(detector, dev, CONDITIONS, seed=recipe.seed, report=report)
+    _detector.cache_clear()
+    trials = hear(out, dev, list(CONDITIONS), seed=recipe.seed, jobs=jobs, report=report)
     calibration, limits, llr, rule = fit_decision(trials)
     plain = np.asarray([t.condition == "as it is" for t in trials])
     spoof = np.asarray([t.row.spoof for t in trials])
@@ -241,6 +277,7 @@ def publish(
         "chosen_on": "dev",
     }
     info["error_rates"] = error_rows(trials, llr, limits)
+    info["train"]["conditions"] = by_condition(trials, llr, limits)
     info["train"]["dev"] = {
         "eer": metrics.eer(llr[plain], spoof[plain]),
         "cllr": metrics.cllr(llr[plain], spoof[plain]),
