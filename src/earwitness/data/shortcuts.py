@@ -142,7 +142,7 @@ def groups_of(manifest: Manifest) -> list[str]:
 
 
 def probe(manifest: Manifest, clips: Sequence[Measured], *, seed: int = 0) -> Probe:
-    """Probe every cue and the small model.
+    """Probe every cue and the small model, on one thread.
 
     Parameters
     ----------
@@ -158,6 +158,16 @@ def probe(manifest: Manifest, clips: Sequence[Measured], *, seed: int = 0) -> Pr
     MissingExtraError
         Without scikit-learn.
     """
+    _sklearn()
+    from threadpoolctl import threadpool_limits
+
+    # Trees this small gain nothing from threads, and on a busy machine the threads wait for each other: 82 s against
+    # 0.8 s for 80 clips, measured on two cores with four other processes.
+    with threadpool_limits(1):
+        return _probe(manifest, clips, seed)
+
+
+def _probe(manifest: Manifest, clips: Sequence[Measured], seed: int) -> Probe:
     labels = np.array([row.spoof for row in manifest], bool)
     fewest = int(min(labels.sum(), (~labels).sum())) if len(labels) else 0
     columns = {name: np.array([getattr(c, name) for c in clips], float) for name in NUMBERS}
@@ -197,7 +207,6 @@ def _sklearn() -> None:
 
 
 def _folds(labels: Bools, groups: Sequence[str], seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    _sklearn()
     from sklearn.model_selection import StratifiedGroupKFold
 
     count = min(FOLDS, len(set(groups)))
