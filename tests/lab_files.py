@@ -1,4 +1,4 @@
-"""A miniature corpus and recipe for the tests of the lab: buzzes that sway (bonafide) and buzzes that do not (spoof)."""
+"""A miniature corpus and recipe for tests of the lab: buzzes that sway (bonafide) and buzzes that do not (spoof)."""
 
 from __future__ import annotations
 

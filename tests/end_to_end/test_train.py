@@ -23,7 +23,7 @@ from earwitness.data.manifest import read_manifest
 from earwitness.errors import ConfigError, TrainingError, UnknownNameError
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.loop import Run
-from earwitness.train.publish import load_run
+from earwitness.train.publish import load_run, publish
 from earwitness.train.recipe import load_recipe, recipe_names
 
 KILLED = """
@@ -85,9 +85,18 @@ def test_detector_json_carries_what_the_issue_names(trained: Path) -> None:
     assert info["thresholds"]["chosen_on"] == "dev"
     assert info["thresholds"]["human"] <= info["thresholds"]["synthetic"]
     assert info["train"]["clips"] == {"bonafide": 12, "spoof": 12}
-    assert info["train"]["dev"]["clips"] == 16
+    assert info["train"]["conditions"]["as it is"]["bonafide"] == 8
     everything = [row for row in info["error_rates"] if row["cell"] == {}]
     assert [(row["bonafide"], row["spoof"]) for row in everything] == [(8, 8)]
+
+
+def test_fused_runs_score_their_mean(trained: Path, tmp_path: Path) -> None:
+    rows = read_manifest(trained.parent / "manifest.csv")
+    detector = publish([trained, trained], rows, tmp_path / "fused")
+    alone = earwitness.Detector.load(trained / "detector")
+    wave = lab_files.buzz(False, 3.0, np.random.default_rng(6)).astype(np.float32)[None]
+    assert detector.logits(wave)[0] == pytest.approx(alone.logits(wave)[0], abs=1e-4)
+    assert [m["recipe"] for m in detector.info.data["train"]["members"]] == ["miniature", "miniature"]
 
 
 def test_scan_with_the_new_detector(trained: Path) -> None:
@@ -143,7 +152,7 @@ def test_every_shipped_recipe_loads(name: str) -> None:
     assert load_recipe(name).name == name
 
 
-def test_wrong_recipes_say_what_is_wrong(tmp_path: Path) -> None:
+def test_wrong_recipes_say_what_is_wrong() -> None:
     with pytest.raises(UnknownNameError, match="defaut"):
         load_recipe("defaut")
     with pytest.raises(ConfigError, match="unknown setting 'steeps'"):

@@ -11,7 +11,10 @@ from earwitness.cli.common import say
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder that earwitness train wrote.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders that earwitness train wrote; several are fused.", show_default=False),
+    ],
     manifest: Annotated[
         Path,
         typer.Option("--manifest", "-m", help="The manifest it was trained on; dev calibrates.", show_default=False),
@@ -21,7 +24,7 @@ def export(
     jobs: Annotated[int, typer.Option(help="Processes that hear dev.", min=1)] = 1,
     card: Annotated[Path | None, typer.Option(help="Text of MODEL_CARD.md.", show_default=False)] = None,
 ) -> None:
-    """Write the best weights of a run as a detector folder.
+    """Write the best weights of one run, or of several fused into one graph, as a detector folder.
 
     The ONNX file must give what the network gives; calibration and thresholds come from dev.
     """
@@ -30,5 +33,5 @@ def export(
     from earwitness.train.publish import publish
 
     text = card.read_text(encoding="utf-8") if card else ""
-    publish(run, read_manifest(manifest, root=root), out, card=text, commit=revision(), jobs=jobs)
+    publish(runs, read_manifest(manifest, root=root), out, card=text, commit=revision(), jobs=jobs)
     say(str(out))

@@ -54,7 +54,7 @@ def train(
         from earwitness.train.publish import publish
 
         target = detector or folder / "detector"
-        publish(folder, rows, target, commit=revision(), jobs=jobs)
+        publish([folder], rows, target, commit=revision(), jobs=jobs)
         say(str(target))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from earwitness import __version__, metrics
 from earwitness.augment.signals import RATE
-from earwitness.calibrate import Calibration, Thresholds, choose_thresholds, cross_fit, fit_bands
+from earwitness.calibrate import Affine, Calibration, Thresholds, choose_thresholds, cross_fit, fit_bands
 from earwitness.config import build
 from earwitness.data.manifest import Manifest, Row
 from earwitness.detector import Detector
@@ -30,7 +30,7 @@ from earwitness.export import export_onnx
 from earwitness.train.cache import clip_seed
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.conditions import CONDITIONS
-from earwitness.train.recipe import Network, Recipe
+from earwitness.train.recipe import Fused, Network, Recipe
 
 MAX_WRONG = 0.05
 """Largest share of each confident verdict that may be wrong on dev."""
@@ -206,7 +206,7 @@ def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[
 
 
 def publish(
-    run: Path,
+    runs: Sequence[Path],
     manifest: Manifest,
     out: Path,
     *,
@@ -216,12 +216,12 @@ def publish(
     jobs: int = 1,
     report: Callable[[int], None] | None = None,
 ) -> Detector:
-    """Write the detector of a run to ``out``.
+    """Write the detector of a run, or of several runs fused into one graph, to ``out``.
 
     Parameters
     ----------
-    run:
-        A run folder with ``best.safetensors``.
+    runs:
+        Run folders with ``best.safetensors``; the mean of several networks' logits is the score.
     manifest:
         The manifest it was trained on; its ``dev`` rows fit calibration, thresholds and error rates, nothing else.
     out:
@@ -235,10 +235,31 @@ def publish(
     report:
         Called with the number of dev clips done.
     """
-    recipe, network, best = load_run(run)
-    model, parity = export_onnx(network)
-    train, dev = manifest.filter(split="train"), manifest.filter(split="dev")
-    info: dict[str, Any] = {
+    loaded = [load_run(run) for run in runs]
+    recipe = loaded[0][0]
+    network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
+    model, parity = export_onnx(network.eval())
+    info = _provisional(loaded, manifest.filter(split="train"), version)
+    info["train"] |= {"commit": commit, "onnx_parity": parity}
+    text = card or _short_card(recipe)
+    write_detector(out, info, model, text)
+    _detector.cache_clear()
+    trials = hear(out, manifest.filter(split="dev"), list(CONDITIONS), seed=recipe.seed, jobs=jobs, report=report)
+    calibration, limits, llr, rule = fit_decision(trials)
+    info["calibration"] = calibration.to_dict()
+    info["thresholds"] = {"human": limits.human, "synthetic": limits.synthetic, "rule": rule, "chosen_on": "dev"}
+    info["error_rates"] = error_rows(trials, llr, limits)
+    info["train"]["conditions"] = by_condition(trials, llr, limits)
+    write_detector(out, info, model, text)
+    return Detector.load(out)
+
+
+def _provisional(
+    loaded: Sequence[tuple[Recipe, Network, dict[str, Any]]], train: Manifest, version: str
+) -> dict[str, Any]:
+    """All of ``detector.json`` that does not need the exported graph: raw scores stand for likelihood ratios."""
+    recipe = loaded[0][0]
+    return {
         "format": 1,
         "id": f"earwitness-{recipe.name}",
         "version": version,
@@ -246,9 +267,7 @@ def publish(
         "sample_rate": RATE,
         "window": {"seconds": 4.0, "hop": 2.0, "min_seconds": 1.0},
         "pooling": "mean",
-        "calibration": Calibration.from_dict(
-            {"kind": "affine", "bands": [{"max_seconds": None, "scale": 1.0, "offset": 0.0}]}
-        ).to_dict(),
+        "calibration": Calibration((), (Affine(1.0, 0.0),)).to_dict(),
         "thresholds": {"human": -1.0, "synthetic": 1.0, "rule": "provisional", "chosen_on": ""},
         "error_rates": [],
         "train_systems": sorted({r.system for r in train if r.spoof and r.system}),
@@ -256,36 +275,11 @@ def publish(
         "train": {
             "recipe": recipe.name,
             "seed": recipe.seed,
-            "commit": commit,
+            "members": [{"recipe": r.name, "seed": r.seed, "step": best.get("step")} for r, _, best in loaded],
             "clips": {"bonafide": sum(not r.spoof for r in train), "spoof": sum(r.spoof for r in train)},
-            "step": best.get("step"),
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "onnx_parity": parity,
+            "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),
         },
     }
-    write_detector(out, info, model, card or _short_card(recipe))
-    _detector.cache_clear()
-    trials = hear(out, dev, list(CONDITIONS), seed=recipe.seed, jobs=jobs, report=report)
-    calibration, limits, llr, rule = fit_decision(trials)
-    plain = np.asarray([t.condition == "as it is" for t in trials])
-    spoof = np.asarray([t.row.spoof for t in trials])
-    info["calibration"] = calibration.to_dict()
-    info["thresholds"] = {
-        "human": limits.human,
-        "synthetic": limits.synthetic,
-        "rule": rule,
-        "chosen_on": "dev",
-    }
-    info["error_rates"] = error_rows(trials, llr, limits)
-    info["train"]["conditions"] = by_condition(trials, llr, limits)
-    info["train"]["dev"] = {
-        "eer": metrics.eer(llr[plain], spoof[plain]),
-        "cllr": metrics.cllr(llr[plain], spoof[plain]),
-        "auc": metrics.auc(llr[plain], spoof[plain]),
-        "clips": int(plain.sum()),
-    }
-    write_detector(out, info, model, card or _short_card(recipe))
-    return Detector.load(out)
 
 
 def _short_card(recipe: Recipe) -> str:

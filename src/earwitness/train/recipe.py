@@ -131,6 +131,19 @@ class Network(nn.Module):
         return result
 
 
+class Fused(nn.Module):
+    """Several networks as one: the score is the mean of theirs, inside one exported graph."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def score(self, waveform: Tensor) -> Tensor:
+        """The mean logit ``(batch,)``."""
+        scores = [network.score(waveform) for network in self.networks]  # type: ignore[operator]
+        return torch.stack(scores).mean(dim=0)
+
+
 def recipe_names() -> list[str]:
     """Names of the recipes that ship with the package."""
     return sorted(
