@@ -171,7 +171,8 @@ class UrlScorer:
             with self._opener.open(request, timeout=self.timeout) as response:
                 answer = json.loads(response.read())
         except urllib.error.HTTPError as error:
-            said = error.read(_TAIL).decode("utf-8", "replace").strip()
+            with error:
+                said = error.read(_TAIL).decode("utf-8", "replace").strip()
             if 400 <= error.code < 500:
                 return Answer(None, f"HTTP {error.code}: {said}")
             raise ManifestError(f"{self.url}: HTTP {error.code} for {file.name}", hint=said) from None
