@@ -139,6 +139,18 @@ def test_eval_rows_are_not_touched(lab: Path, tmp_path: Path) -> None:
     assert outcome.steps == 1
 
 
+def test_start_from_another_run(lab: Path, trained: Path, tmp_path: Path) -> None:
+    overrides = [f'start_from="{trained}"', "optimizer.lr=0.0", "optimizer.ema=0.0", "run.steps=1"]
+    recipe = load_recipe(str(lab / "miniature.toml"), overrides)
+    run = Run(recipe, read_manifest(lab / "manifest.csv"), tmp_path / "run", cache=lab / "cache")
+    _, network, _ = load_run(trained)
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(run.network.get_parameter(name), value, rtol=0, atol=0)
+    other = load_recipe(str(lab / "miniature.toml"), [f'start_from="{trained}"', "model.settings.embedding=8"])
+    with pytest.raises(TrainingError, match="another network"):
+        Run(other, read_manifest(lab / "manifest.csv"), tmp_path / "other", cache=lab / "cache")
+
+
 def test_patience_stops(lab: Path, tmp_path: Path) -> None:
     overrides = ["run.patience=1", "run.steps=40", "run.evaluate_every=1", "optimizer.lr=0.0", "optimizer.ema=0.0"]
     recipe = load_recipe(str(lab / "miniature.toml"), overrides)

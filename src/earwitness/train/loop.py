@@ -22,7 +22,7 @@ from earwitness.errors import TrainingError
 from earwitness.registry import find
 from earwitness.train.batches import Batches, cache_folder, loader
 from earwitness.train.cache import AudioCache, build_cache, cache_key
-from earwitness.train.checkpoint import Average, load_checkpoint, save_checkpoint, save_tensors
+from earwitness.train.checkpoint import Average, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from earwitness.train.devset import dev_logits, dev_metrics
 from earwitness.train.losses import LOSSES
 from earwitness.train.recipe import Network, Recipe
@@ -122,6 +122,8 @@ class Run:
         torch.manual_seed(recipe.seed)
         # channels last: convolutions of few channels run about a third faster on a CPU
         self.network = Network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if recipe.start_from:
+            self._start_from(Path(recipe.start_from))
         loss = find(LOSSES, recipe.loss.name, kind="loss")
         self.loss = loss(build(loss.Settings, recipe.loss.settings, where="loss.settings"))
         o, r = recipe.optimizer, recipe.run
@@ -150,6 +152,13 @@ class Run:
             raise TrainingError(f"{folder}: holds a run of another recipe", hint="give another --out, or remove it")
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine, indent=1))
+
+    def _start_from(self, run: Path) -> None:
+        weights, _ = load_tensors(run / "best.safetensors")
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise TrainingError(f"{run}: weights of another network: {error}", hint="check start_from") from None
 
     def resume(self) -> None:
         """Go on from ``last.safetensors``, if there is one."""

@@ -89,7 +89,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that makes a detector; see ``recipes/*.toml``."""
+    """Everything that makes a detector; see ``recipes/*.toml``.
+
+    ``start_from`` is a run folder of the same network whose best weights training starts from; empty starts afresh.
+    """
 
     name: str
     about: str
@@ -97,6 +100,7 @@ class Recipe:
     frontend: Part
     loss: Part = field(default_factory=lambda: Part("bce"))
     seed: int = 1
+    start_from: str = ""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
