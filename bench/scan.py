@@ -71,11 +71,13 @@ def command() -> str:
     return shutil.which("earwitness", path=str(Path(sys.executable).parent)) or "earwitness"
 
 
-def timed(*words: str) -> float:
-    """Seconds of a whole process, which must end well."""
-    start = time.perf_counter()
+def timed(*words: str) -> tuple[float, float]:
+    """Wall and CPU seconds of a whole process, which must end well."""
+    before = os.times()
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return after.elapsed - before.elapsed, spent
 
 
 def cold_start(folder: Path) -> Iterator[Row]:
@@ -83,10 +85,14 @@ def cold_start(folder: Path) -> Iterator[Row]:
     clip = folder / "clip.mp3"
     write(clip, 4.0, "libmp3lame", 48_000)
     timed(command(), "scan", str(clip))
-    runs = [timed(command(), "scan", str(clip)) for _ in range(9)]
-    yield "cold_start_seconds", "4 s mp3", statistics.median(runs), min(runs), max(runs)
-    bare = [timed(sys.executable, "-c", "import earwitness") for _ in range(9)]
-    yield "import_seconds", "import earwitness, whole process", statistics.median(bare), min(bare), max(bare)
+    programs = (
+        ("cold_start", "4 s mp3", [command(), "scan", str(clip)]),
+        ("import", "import earwitness, whole process", [sys.executable, "-c", "import earwitness"]),
+    )
+    for metric, name, words in programs:
+        walls, spent = zip(*(timed(*words) for _ in range(9)), strict=True)
+        yield f"{metric}_seconds", name, statistics.median(walls), min(walls), max(walls)
+        yield f"{metric}_cpu_seconds", name, statistics.median(spent), min(spent), max(spent)
 
 
 def speed(folder: Path) -> Iterator[Row]:
