@@ -355,5 +355,12 @@ def test_calibrate_and_evaluate_with_the_profile(run, tiny_detector, tmp_path):
     assert with_it["eer"] == pytest.approx(plain["eer"])
     assert with_it["cllr"] < plain["cllr"]
     assert with_it["limits"] == made["thresholds"]
+    clips = [tmp_path / "fake" / "1.wav", tmp_path / "human" / "2.wav"]
+    own = json.loads(run("scan", "--detector", tiny_detector, "--json", *clips)[1])
+    new = json.loads(run("scan", "--detector", tiny_detector, "--json", "--profile", profile, *clips)[1])
+    for before, after in zip(own, new, strict=True):
+        assert after["llr"] == pytest.approx(made["scale"] * before["llr"] + made["offset"], abs=1e-4)
+        assert after["thresholds"] == made["thresholds"]
+        assert after["detector"]["version"] == "0.0.1+studio"
     code, _, err = run("calibrate", tiny_detector, "--human", tmp_path, "--fake", tmp_path / "none", "-o", profile)
     assert code == 2

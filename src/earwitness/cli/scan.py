@@ -38,6 +38,12 @@ class FailOn(StrEnum):
     synthetic = "synthetic"
 
 
+_Folder = Annotated[Path | None, typer.Option(help="Detector folder in place of the one that ships.", file_okay=False)]
+_Profile = Annotated[
+    Path | None, typer.Option(help="Calibration and limits made by 'earwitness calibrate'.", dir_okay=False)
+]
+
+
 def scan(
     recordings: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Recordings, folders of them, or - for standard input.")
@@ -55,9 +61,8 @@ def scan(
     ] = None,
     cost_miss: Annotated[float, typer.Option(help="Cost of calling a generated voice human.")] = 1.0,
     cost_false_alarm: Annotated[float, typer.Option(help="Cost of calling a person synthetic.")] = 1.0,
-    detector: Annotated[
-        Path | None, typer.Option(help="Detector folder in place of the one that ships.", file_okay=False)
-    ] = None,
+    detector: _Folder = None,
+    profile: _Profile = None,
     window: Annotated[float | None, typer.Option(help="Seconds of a window in place of the detector's own.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Files scanned at the same time; 0 = one per core.")] = 0,
     fail_on: Annotated[
@@ -74,7 +79,7 @@ def scan(
     inputs = list(expand(recordings))
     several = len(recordings) > 1 or any(os.path.isdir(r) for r in recordings)
     workers = min(jobs or os.cpu_count() or 1, max(1, len(inputs)))
-    found = _load(detector, threads=1 if workers > 1 else None)
+    found = _load(detector, profile, threads=1 if workers > 1 else None)
     settings = {
         "prior": prior,
         "cost_miss": cost_miss,
@@ -140,10 +145,15 @@ def _check_outputs(json: bool, jsonl: bool, html: Path | None) -> None:
         raise typer.BadParameter(f"--html: there is no folder {str(html.parent)!r} to write to")
 
 
-def _load(folder: Path | None, threads: int | None) -> Detector:
+def _load(folder: Path | None, profile: Path | None, threads: int | None) -> Detector:
     from earwitness.detector import load_detector
 
-    return load_detector(folder, threads=threads)
+    found = load_detector(folder, threads=threads)
+    if profile is None:
+        return found
+    from earwitness.detector_profile import with_profile
+
+    return with_profile(found, profile)
 
 
 def _check(detector: Detector, settings: dict[str, Any]) -> None:
