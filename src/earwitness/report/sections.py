@@ -160,16 +160,24 @@ def error_rates(facts: Facts) -> Markup:
         wide = f" ({100 * limits[0]:.1f} to {100 * limits[1]:.1f})" if limits else ""
         return words.of_hundred(share) + wide
 
+    def right(wrong: str, open_: str) -> str:
+        if rates.get(wrong) is None or rates.get(open_) is None:
+            return "not measured"
+        return words.of_hundred(max(0.0, 1 - rates[wrong] - rates[open_]))
+
     rows = [
-        [f"{rates['bonafide']} human recordings", count("false_alarm"), count("inconclusive_bonafide")],
-        [f"{rates['spoof']} generated recordings", count("miss"), count("inconclusive_spoof")],
+        [f"{rates[label]} {name} recordings", right(wrong, open_), count(open_), count(wrong)]
+        for label, name, wrong, open_ in (
+            ("bonafide", "human", "false_alarm", "inconclusive_bonafide"),
+            ("spoof", "generated", "miss", "inconclusive_spoof"),
+        )
     ]
     lead = "Measured at the detector's own limits, on the tested recordings that are most like this one"
     differs = rates.get("differs") or []
     parts = [
         head,
         tag("p", lead + (":" if not differs else ", which is not in all respects like them:")),
-        table(["of", "given the opposite verdict", "inconclusive"], rows),
+        table(["of", "right verdict", "inconclusive", "opposite verdict"], rows),
     ]
     if rates.get("text"):
         parts.append(tag("p", str(rates["text"]), class_="note"))

@@ -158,6 +158,8 @@ def test_it_says_what_a_report_must_carry(make: Make, tmp_path: Path, recording:
         "about 909 of 1,000",
         "4.7 in 100 (2.1 to 8.1)",
         "31 in 100",
+        "212 human recordings 75 in 100 20 in 100 4.7 in 100",
+        "198 generated recordings 59 in 100 10 in 100 31 in 100",
         "212 human recordings",
         digest,
         "PCM signed 16-bit little-endian",
