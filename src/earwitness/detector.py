@@ -83,7 +83,8 @@ class Detector:
         write_detector(Path(folder), self.info.data, model, card)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reload, (self.folder, self.threads)
+        # the facts go along: a profile may have changed them (see earwitness.detector_profile)
+        return _reload, (self.folder, self.threads), {"info": self.info}
 
     def __repr__(self) -> str:
         return f"Detector({str(self.folder)!r}, id={self.info.id!r}, version={self.info.version!r})"

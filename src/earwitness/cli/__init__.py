@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("earwitness.cli.score:score", "Write the score of every recording of a manifest."),
     "evaluate": ("earwitness.cli.evaluate:evaluate", "Measure a detector, or scores, against known labels."),
     "compare": ("earwitness.cli.compare:compare", "Compare the scores of detectors on the same recordings."),
-    "calibrate": ("earwitness.cli.calibrate:calibrate", "Fit the calibration of a detector to labelled scores."),
+    "calibrate": ("earwitness.cli.calibrate:calibrate", "Fit a detector's scale and limits to recordings like yours."),
     "train": ("earwitness.cli.train:train", "Train a detector from a recipe."),
     "export": ("earwitness.cli.export:export", "Write a trained model as a detector folder."),
     "card": ("earwitness.cli.card:card", "Write the model card of a detector from what was measured."),

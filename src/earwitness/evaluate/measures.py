@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earwitness.calibrate import Thresholds
 from earwitness.evaluate.scores import Scores
 from earwitness.metrics.costs import LN2, bayes_threshold, dcf_of
 from earwitness.metrics.ranked import Bools, Floats, Ints, Ranked, auc_of, eer_of
@@ -29,6 +30,9 @@ DECISIONS = (
     "miss",
 )
 COSTS = ("act_dcf", "cllr")
+VERDICTS = ("wrong_synthetic", "wrong_human", "inconclusive")
+"""Of detectors with two limits: share of human trials called likely synthetic, of spoof trials called likely human, and
+of all trials left inconclusive."""
 ALL = (*RANKING, *COSTS, *DECISIONS)
 
 
@@ -62,6 +66,9 @@ class Measures:
         For minDCF and actDCF.
     convention:
         Of the EER.
+    limits:
+        The two limits of a detector's verdicts, for :data:`VERDICTS`. A trial that the quality gate refused (column
+        ``gate``) is inconclusive whatever its score.
 
     Examples
     --------
@@ -77,6 +84,7 @@ class Measures:
         threshold: float = 0.0,
         costs: Costs | None = None,
         convention: Convention = "interpolated",
+        limits: Thresholds | None = None,
     ) -> None:
         self.scores = scores
         self.costs = costs or Costs()
@@ -84,6 +92,9 @@ class Measures:
         self.spoof: Bools = scores.truth
         self.ranked = Ranked.of(scores.scores, self.spoof)
         self.called: Bools = scores.scores >= threshold
+        passed = np.array([not reason for reason in scores.column("gate")], dtype=np.bool_)
+        self.likely_human: Bools = passed & (scores.scores < (limits.human if limits else -np.inf))
+        self.likely_synthetic: Bools = passed & (scores.scores > (limits.synthetic if limits else np.inf))
         self._by_system = _members(scores.column("system"), self.spoof)
 
     def __call__(self, weights: Floats, names: Sequence[str]) -> dict[str, Floats]:
@@ -100,6 +111,11 @@ class Measures:
                 out["eer_mean_over_systems"] = self._eer(*self.ranked.rates(self.even(weights)))
             if wanted & {"act_dcf", *DECISIONS}:
                 out |= self._decisions(weights)
+            if wanted & set(VERDICTS):
+                confident = self.likely_human | self.likely_synthetic
+                out["wrong_synthetic"] = self._mean(weights, self.likely_synthetic, ~self.spoof)
+                out["wrong_human"] = self._mean(weights, self.likely_human, self.spoof)
+                out["inconclusive"] = self._mean(weights, ~confident, np.ones_like(self.spoof))
             if "cllr" in wanted:
                 signed = np.where(self.spoof, -self.scores.scores, self.scores.scores)
                 bits = np.logaddexp(0.0, signed) / LN2

@@ -16,7 +16,7 @@ from earwitness import metrics
 from earwitness.calibrate import Thresholds
 from earwitness.evaluate.bootstrap import FEW_CLUSTERS, Interval, intervals
 from earwitness.evaluate.breakdown import Breakdown, Group, Settings, breakdowns, human_false_alarms
-from earwitness.evaluate.measures import ALL, Costs, Measures, rounded
+from earwitness.evaluate.measures import ALL, VERDICTS, Costs, Measures, rounded
 from earwitness.evaluate.scores import Scores
 from earwitness.evaluate.thresholds import Chosen, bayes
 from earwitness.metrics import AsvRates, Confusion
@@ -158,9 +158,11 @@ def make_report(
     chosen = settings or ReportSettings()
     draws = chosen.draws if len(scores) <= MANY_TRIALS else max(1, chosen.draws // 5)
     threshold = chosen.chosen.value
-    measures = Measures(scores, threshold=threshold, costs=chosen.costs, convention=chosen.convention)
+    measures = Measures(
+        scores, threshold=threshold, costs=chosen.costs, convention=chosen.convention, limits=chosen.limits
+    )
     common: dict[str, Any] = {"draws": draws, "seed": chosen.seed, "level": chosen.level}
-    main = intervals(measures, ALL, by=chosen.cluster, **common)
+    main = intervals(measures, (*ALL, *VERDICTS) if chosen.limits else ALL, by=chosen.cluster, **common)
     others = {
         "+".join(by): intervals(measures, ["eer"], by=by, **common)["eer"]
         for by in chosen.also
@@ -182,7 +184,7 @@ def make_report(
         other_intervals=others,
         confusion=metrics.confusion_matrix(scores.scores, scores.truth, threshold=threshold),
         classification=metrics.classification_report(scores.scores, scores.truth, threshold=threshold),
-        verdicts=_verdicts(scores, chosen.limits),
+        verdicts=_verdicts(measures) if chosen.limits else None,
         tables=breakdowns(scores, table_settings),
         notes=_notes(scores, chosen, main, draws),
         facts=facts or {},
@@ -211,21 +213,16 @@ def _points(scores: Scores, settings: ReportSettings) -> dict[str, float]:
     return out
 
 
-def _verdicts(scores: Scores, limits: Thresholds | None) -> dict[str, dict[str, int]] | None:
+def _verdicts(measures: Measures) -> dict[str, dict[str, int]]:
     """How many trials of each class got each of the three verdicts; the gate's *inconclusive* counts as that."""
-    if limits is None:
-        return None
-    gated = np.array([bool(reason) for reason in scores.column("gate")])
-    synthetic = (scores.scores > limits.synthetic) & ~gated
-    human = (scores.scores < limits.human) & ~gated
-    truth = scores.truth
+    human, synthetic = measures.likely_human, measures.likely_synthetic
     return {
         word: {
             "likely human": int((human & side).sum()),
             "inconclusive": int((~human & ~synthetic & side).sum()),
             "likely synthetic": int((synthetic & side).sum()),
         }
-        for word, side in (("bonafide", ~truth), ("spoof", truth))
+        for word, side in (("bonafide", ~measures.spoof), ("spoof", measures.spoof))
     }
 
 

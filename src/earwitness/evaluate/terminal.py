@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HEADLINE = (
     "eer", "eer_mean_over_systems", "auc", "average_precision", "min_dcf", "act_dcf", "cllr", "min_cllr",
     "accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "mcc",
+    "wrong_synthetic", "wrong_human", "inconclusive",
     "min_tdcf_2019", "min_tdcf_2021", "asv_eer",
 )  # fmt: skip
 ROWS = 8

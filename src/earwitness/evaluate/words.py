@@ -21,6 +21,9 @@ PERCENT = frozenset(
         "f1",
         "false_alarm",
         "miss",
+        "wrong_synthetic",
+        "wrong_human",
+        "inconclusive",
     }
 )
 
@@ -46,6 +49,9 @@ TITLES = {
     "mcc": "MCC",
     "false_alarm": "False-alarm rate",
     "miss": "Miss rate",
+    "wrong_synthetic": "Human called likely synthetic",
+    "wrong_human": "Spoof called likely human",
+    "inconclusive": "Inconclusive",
     "min_tdcf_2019": "min t-DCF (2019)",
     "min_tdcf_2021": "min t-DCF (2021)",
     "asv_eer": "EER of the verifier",

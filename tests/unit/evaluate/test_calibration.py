@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -101,6 +102,7 @@ def test_a_profile_changes_scale_limits_and_version(tmp_path):
     assert changed.info.version.endswith("+studio")
     assert changed.info.error_rates == []
     assert detector.info.version == "0.0.1"
+    assert pickle.loads(pickle.dumps(changed)).score(samples).llr == new.llr, "workers get the profile as well"
 
 
 def test_profiles_are_checked(tmp_path):

@@ -145,6 +145,8 @@ def test_three_verdicts(report):
     assert sum(found["spoof"].values()) == 300
     human = (s.scores < -1) & ~s.truth
     assert found["bonafide"]["likely human"] == human.sum()
+    assert report.points["wrong_synthetic"] == found["bonafide"]["likely synthetic"] / 300
+    assert report.points["inconclusive"] == sum(v["inconclusive"] for v in found.values()) / 600
     called = (s.scores > 1) & s.truth
     assert found["spoof"]["likely synthetic"] == called.sum() - bool(s.scores[1] > 1), "the gate says inconclusive"
 
