@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
-COLUMNS = ("recipe", "commit", "dataset", "split", "chosen_on", "metric", "value", "low", "high", "seconds", "machine")
 RATE = 16_000
 
 Row = tuple[str, str, float, float | None, float | None]
@@ -156,14 +155,11 @@ MEASURES: dict[str, Callable[[Path], Iterator[Row]]] = {
 
 
 def machine() -> str:
-    """Processor, cores and system, and how busy it was."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [x.partition(":")[2].strip() for x in info.read_text().splitlines() if x.startswith("model name")]
-        model = lines[0] if lines else model
+    """Processor and cores, system, and how busy it was."""
+    from earwitness.evaluate.rows import machine_name
+
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}{load}"
+    return f"{machine_name()}, {platform.system()}, Python {platform.python_version()}{load}"
 
 
 def main() -> int:
@@ -171,6 +167,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "performance.csv")
     parser.add_argument("--only", nargs="*", choices=list(MEASURES), default=list(MEASURES))
     options = parser.parse_args()
+    from earwitness.evaluate.rows import COLUMNS
+
     asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     commit = asked.stdout.strip()
     rows: dict[tuple[str, str], dict[str, object]] = {}

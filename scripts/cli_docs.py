@@ -88,9 +88,10 @@ def named(parameter: inspect.Parameter, hint: Any, info: Any) -> str:
 def flags(parameter: inspect.Parameter, hint: Any, info: Any) -> str:
     """The spellings of an option, with the placeholder of its value."""
     plain = "--" + parameter.name.replace("_", "-")
-    words = list(info.param_decls or ()) or [
-        plain if hint is not bool or not parameter.default else f"{plain}/--no-{plain[2:]}"
-    ]
+    # inside Annotated, typer takes the first spelling for the default
+    words = [w for w in (info.default, *(info.param_decls or ())) if isinstance(w, str) and w.startswith("-")]
+    if not words:
+        words = [f"{plain}/--no-{plain[2:]}" if hint is bool and parameter.default else plain]
     value = "" if hint is bool else " " + (info.metavar or placeholder(hint))
     return ", ".join(f"`{word}{value}`" for word in sorted(words, key=len) if word.startswith("-"))
 

@@ -27,7 +27,8 @@ Row = Mapping[str, str]
 
 #: detection metrics in the README, in order: name in the file -> what it says there
 METRICS = {
-    "eer": "equal error rate",
+    "eer": "equal error rate (EER)",
+    "eer_mean_over_systems": "EER, every system alike",
     "auc": "area under the ROC curve",
     "accuracy": "accuracy",
     "cllr": "Cllr",
@@ -35,10 +36,12 @@ METRICS = {
     "wrong_human": "generated voices called human",
     "inconclusive": "inconclusive",
 }
+#: EERs of groups in the README: "eer[novelty=unseen]" and the like
+GROUP = re.compile(r"eer\[(novelty|kind)=(.+)\]")
 #: performance metrics: name in the file -> (what it says there, unit, factor, digits)
 PERFORMANCE = {
     "cold_start_seconds": ("whole `earwitness scan`", "s", 1.0, 2),
-    "cold_start_cpu_seconds": ("CPU time of it", "s", 1.0, 2),
+    "cold_start_cpu_seconds": ("CPU time of a whole `earwitness scan`", "s", 1.0, 2),
     "import_seconds": ("`import earwitness`, whole process", "s", 1.0, 2),
     "realtime_factor": ("seconds per second of audio", "", 1.0, 4),
     "cpu_seconds_per_second": ("CPU seconds per second of audio", "", 1.0, 4),
@@ -60,14 +63,30 @@ def rows() -> list[Row]:
 
 
 def detection(found: Iterable[Row]) -> list[str]:
-    """The shipped detector's table: one row a data set and metric, with its interval."""
-    chosen = [r for r in found if r["recipe"] == "default" and r["metric"] in METRICS and r["split"]]
-    if not chosen:
+    """The shipped detector's table: one row a data set and metric, with its interval; the last commit counts."""
+    latest = {
+        (r["split"] != "eval", r["split"], r["dataset"], said): r
+        for r in found
+        if r["recipe"] in ("default", "earwitness-default")
+        and r["split"]
+        and r["value"]
+        and (said := words(r["metric"]))
+    }
+    if not latest:
         return ["No detector has been measured yet.", ""]
-    order = list(METRICS)
-    chosen.sort(key=lambda r: (r["split"] != "eval", r["split"], r["dataset"], order.index(r["metric"])))
-    table = [[r["dataset"], r["split"], METRICS[r["metric"]], value(r), f"`results/{r['file']}`"] for r in chosen]
+    table = [
+        [dataset, split, said[1], value(row), f"`results/{row['file']}`"]
+        for (_, split, dataset, said), row in sorted(latest.items(), key=lambda item: item[0])
+    ]
     return markdown(["measured on", "split", "metric", "value (95 % interval)", "file"], table)
+
+
+def words(metric: str) -> tuple[int, str] | None:
+    """Place and words of a metric in the table; None for one that is not shown."""
+    if metric in METRICS:
+        return list(METRICS).index(metric), METRICS[metric]
+    group = GROUP.fullmatch(metric)
+    return (len(METRICS), f"EER, {group[1]}: {group[2]}") if group else None
 
 
 def value(row: Row) -> str:
@@ -81,7 +100,8 @@ def value(row: Row) -> str:
 def performance(found: Iterable[Row]) -> list[str]:
     """Start, speed, memory and sizes."""
     table, machines = [], []
-    for row in found:
+    order = list(PERFORMANCE)
+    for row in sorted(found, key=lambda r: order.index(r["metric"]) if r["metric"] in order else len(order)):
         if row["metric"] in PERFORMANCE and row["recipe"] == "default" and not row["split"]:
             words, unit, factor, digits = PERFORMANCE[row["metric"]]
             table.append([words, row["dataset"], f"{float(row['value']) * factor:.{digits}f} {unit}".strip()])
