@@ -7,6 +7,7 @@ from earwitness.audio.quality import Quality
 MIN_SPEECH = 1.0
 """Seconds of speech below which no verdict is given."""
 _SILENT_LEVEL = -70.0
+_SPEECH_IN_MUSIC = 0.3
 
 
 def gate(quality: Quality) -> tuple[str | None, list[str]]:
@@ -37,6 +38,8 @@ def _reason(quality: Quality) -> str | None:
         if speech < 0.1:
             return f"no speech found ({least})"
         return f"too little speech ({speech:.1f} s; {least})"
+    if quality.music_share > 0.5 and quality.music_in_speech > 0.5 and speech < _SPEECH_IN_MUSIC * quality.seconds:
+        return f"music: the {speech:.1f} s that seem to be speech may be part of it"
     if quality.level_db is not None and quality.level_db < _SILENT_LEVEL:
         return f"far too quiet: the speech lies at {quality.level_db:.0f} dBFS"
     return None

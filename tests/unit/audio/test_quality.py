@@ -192,6 +192,10 @@ def test_a_good_recording_passes_without_a_word() -> None:
             {"speech_seconds": 0.0, "digital_silence_share": 1.0, "dc": 0.25},
             "a constant value only (+0.250 of full scale): nothing was recorded",
         ),
+        (
+            {"speech_seconds": 2.0, "music_share": 0.9, "music_in_speech": 0.8},
+            "music: the 2.0 s that seem to be speech may be part of it",
+        ),
         ({"level_db": -75.0}, "far too quiet: the speech lies at -75 dBFS"),
     ],
 )
