@@ -81,6 +81,11 @@ def test_the_exact_cell_is_taken_and_the_sentence_says_no_difference() -> None:
     assert said["bonafide"] == 100
     assert "2.0 % of human clips were called synthetic (95 % interval 1.0–7.0)" in said["text"]
     assert "not match" not in said["text"]
+    assert "stayed open" not in said["text"]
+    undecided = [{**rows[1], "inconclusive_bonafide": 0.25, "inconclusive_spoof": 0.4}]
+    assert (
+        "Of the human ones 25 %, of the generated ones 40 % stayed open." in quote(undecided, QUALITY, "flac")["text"]
+    )
 
 
 def test_a_cell_with_49_clips_of_a_label_is_passed_over() -> None:
