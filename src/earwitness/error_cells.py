@@ -156,10 +156,10 @@ def _sentence(row: Mapping[str, Any], cell: Mapping[str, str | None], differs: S
         if row.get(key) is not None:
             rates.append(f"{100 * row[key]:.1f} % {words}{_interval(row, key)}")
     parts.append(" and ".join(rates) + "." if rates else "no rates stated.")
-    open_ = [row.get("inconclusive_bonafide"), row.get("inconclusive_spoof")]
-    if all(share is not None for share in open_):
+    human, generated = row.get("inconclusive_bonafide"), row.get("inconclusive_spoof")
+    if human is not None and generated is not None:
         parts.append(
-            f"Of the human ones {100 * open_[0]:.0f} %, of the generated ones {100 * open_[1]:.0f} % stayed open."
+            f"Of the human ones {100 * human:.0f} %, of the generated ones {100 * generated:.0f} % stayed open."
         )
     if differs:
         what = [
