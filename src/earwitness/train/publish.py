@@ -5,12 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +16,16 @@ from earwitness import __version__, metrics
 from earwitness.augment.signals import RATE
 from earwitness.calibrate import Affine, Calibration, Thresholds, choose_thresholds, cross_fit, fit_bands
 from earwitness.config import build
-from earwitness.data.manifest import Manifest, Row
+from earwitness.data.manifest import Manifest
 from earwitness.detector import Detector
 from earwitness.detector_folder import write_detector
 from earwitness.error_cells import cell_of
 from earwitness.errors import TrainingError
 from earwitness.export import export_onnx
-from earwitness.train.cache import clip_seed
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.conditions import CONDITIONS
 from earwitness.train.recipe import Fused, Network, Recipe
+from earwitness.train.trials import Trial, kept_trials
 
 MAX_WRONG = 0.05
 """Largest share of each confident verdict that may be wrong on dev."""
@@ -39,18 +34,6 @@ RULE = (
     f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5 (one-sided 95 % limit), over all conditions, "
     "on log-likelihood ratios cross-fitted over sources"
 )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One dev clip under one condition, as the exported detector hears it."""
-
-    row: Row
-    condition: str
-    raw: float
-    speech: float
-    quality: dict[str, Any]
-    answerable: bool
 
 
 def load_run(folder: Path) -> tuple[Recipe, Network, dict[str, Any]]:
@@ -69,55 +52,6 @@ def load_run(folder: Path) -> tuple[Recipe, Network, dict[str, Any]]:
     tensors, facts = load_tensors(folder / "best.safetensors")
     network.load_state_dict(tensors)
     return recipe, network.eval(), facts.get("dev", {})
-
-
-def hear(
-    folder: Path,
-    manifest: Manifest,
-    conditions: Sequence[str],
-    *,
-    seed: int,
-    jobs: int = 1,
-    report: Callable[[int], None] | None = None,
-) -> list[Trial]:
-    """Every clip under every condition through the detector in ``folder``, but those too short to score.
-
-    Windows, pooling and quality gate are the detector's own; nothing is calibrated. The order is that of the manifest.
-    """
-    work = [(folder, row, manifest.file(row), tuple(conditions), seed) for row in manifest]
-    out: list[Trial] = []
-    with ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 else nullcontext() as pool:
-        each = pool.map(_hear_clip, work, chunksize=8) if pool else map(_hear_clip, work)
-        for number, trials in enumerate(each):
-            out += trials
-            if report:
-                report(number + 1)
-    return out
-
-
-@lru_cache(maxsize=1)
-def _detector(folder: Path) -> Detector:
-    return Detector.load(folder, threads=1)
-
-
-def _hear_clip(work: tuple[Path, Row, Path, tuple[str, ...], int]) -> list[Trial]:
-    from earwitness.audio import decode
-    from earwitness.audio.gate import gate
-
-    folder, row, file, conditions, seed = work
-    samples = decode(file).samples
-    out = []
-    for place, name in enumerate(conditions):
-        changed = CONDITIONS[name].change(samples, np.random.default_rng(clip_seed(seed, place, row.id)))
-        if len(changed) < 0.3 * RATE:
-            continue
-        stream = _detector(folder).stream()
-        stream.push(np.ascontiguousarray(changed, dtype=np.float32))
-        heard = stream.finish()
-        if heard.raw is not None:
-            reason, _ = gate(heard.quality)
-            out.append(Trial(row, name, heard.raw, heard.speech, heard.quality.to_dict(), reason is None))
-    return out
 
 
 def wilson(wrong: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -243,8 +177,8 @@ def publish(
     info["train"] |= {"commit": commit, "onnx_parity": parity}
     text = card or _short_card(recipe)
     write_detector(out, info, model, text)
-    _detector.cache_clear()
-    trials = hear(out, manifest.filter(split="dev"), list(CONDITIONS), seed=recipe.seed, jobs=jobs, report=report)
+    place = runs[0] / f"dev-trials-{len(runs)}.jsonl"
+    trials = kept_trials(place, out, manifest.filter(split="dev"), seed=recipe.seed, jobs=jobs, report=report)
     calibration, limits, llr, rule = fit_decision(trials)
     info["calibration"] = calibration.to_dict()
     info["thresholds"] = {"human": limits.human, "synthetic": limits.synthetic, "rule": rule, "chosen_on": "dev"}
