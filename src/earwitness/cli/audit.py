@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earwitness.cli.progress import Bar
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -58,7 +60,7 @@ def audit(
     cache = Path(f"{start}.audit-cache.jsonl")
     if fresh:
         cache.unlink(missing_ok=True)
-    with _Bar(len(rows)) as advance:
+    with Bar("measuring", len(rows)) as advance:
         result = run(rows, jobs=jobs or os.cpu_count() or 1, cache=cache, progress=advance, seed=seed)
     page, data = Path(f"{start}.audit.html"), Path(f"{start}.audit.json")
     write_json(result, data)
@@ -70,29 +72,6 @@ def audit(
         typer.echo(f"\n{data}\n{page}")
     if fail_on != "never" and result.fails(fail_on):
         raise typer.Exit(1)
-
-
-class _Bar:
-    """A progress bar on standard error; nothing in a pipe."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._bar.add_task("clips", total=total)
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total)
 
 
 def show(result: Audit, console: Console) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from earwitness.cli.progress import Bar
+
 app = typer.Typer(help="Build, check, split, merge, filter and extend manifests.", no_args_is_help=True)
 
 ManifestFile = Annotated[
@@ -184,6 +186,54 @@ def stats_command(
         typer.echo(
             "\t".join("" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in line.values())
         )
+
+
+@app.command("images")
+def images_command(
+    manifest: ManifestFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images.", show_default=False)],
+    root: Root = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Of the front end: mels=80, width=224 …")] = None,
+) -> None:
+    """Mel-spectrogram images of every clip: PNG files and images.csv, the manifest of them; resumable.
+
+    Rows are mel frequency (highest at the top), columns time; the pixels are those of the front end mel_image.
+    """
+    from earwitness.config import build, with_overrides
+    from earwitness.data.images import TABLE, write_images
+    from earwitness.data.manifest import read_manifest
+    from earwitness.features.mel_image import MelImageSettings
+
+    chosen = build(MelImageSettings, with_overrides({}, settings or []), where="--set")
+    rows = read_manifest(manifest, root=root)
+    with Bar("images", len(rows)) as advance:
+        made = write_images(rows, out, chosen, progress=advance)
+    typer.echo(f"{out / TABLE}: {len(made):,} images")
+
+
+@app.command("synth")
+def synth_command(
+    manifest: ManifestFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for clips and manifest.csv.", show_default=False)],
+    method: Annotated[
+        list[str],
+        typer.Option(help="griffin-lim, lpc, world, codec-chain, or a folder or hub name.", show_default=False),
+    ],
+    root: Root = None,
+    chain_label: Annotated[
+        str | None, typer.Option(help="What codec-chain copies count as: bonafide or spoof.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of noise, phases and chains.")] = 0,
+) -> None:
+    """Copy-synthesis spoofs of the human clips, each paired with its original; resumable."""
+    from earwitness.data.manifest import read_manifest, write_manifest
+    from earwitness.data.synth import synthesise
+
+    rows = read_manifest(manifest, root=root)
+    with Bar("copies", len(rows)) as advance:
+        made = synthesise(rows, out, method, chain_label=chain_label, seed=seed, progress=advance)
+    write_manifest(made, out / "manifest.csv")
+    typer.echo(f"{out / 'manifest.csv'}: {len(made):,} rows, {sum(bool(row.pair) for row in made):,} copies")
 
 
 def parse_shares(text: str) -> dict[str, float]:

@@ -7,4 +7,5 @@ from __future__ import annotations
 
 FRONTENDS: dict[str, str] = {
     "log_spectrogram": "earwitness.features.spectrogram:LogSpectrogram",
+    "mel_image": "earwitness.features.mel_image:MelImage",
 }
