@@ -13,8 +13,8 @@ from earwitness.errors import TrainingError
 
 torch = pytest.importorskip("torch")
 
-from earwitness.train import speech, speech_sounds  # noqa: E402
-from earwitness.train.speech_examples import HOP, Clip, Ingredients, Teacher, example, read_sounds  # noqa: E402
+from earwitness.train import speech, speech_sounds
+from earwitness.train.speech_examples import HOP, Clip, Ingredients, Teacher, example, read_sounds
 
 
 def clip(seed: int) -> Clip:
