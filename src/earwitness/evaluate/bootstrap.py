@@ -65,8 +65,9 @@ def draw_weights(scores: Scores, by: Sequence[str], *, draws: int = 1000, seed: 
         size = min(block, draws - start)
         weights: Floats | None = None
         for codes, count in clusterings:
-            times = rng.multinomial(count, np.full(count, 1.0 / count), size=size).astype(np.float64)
-            weights = times[:, codes] if weights is None else weights * times[:, codes]
+            times = np.stack([np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(size)])
+            drawn = times.astype(np.float64)[:, codes]
+            weights = drawn if weights is None else weights * drawn
         if weights is None:
             raise MetricError("no clustering given", hint="for example source")
         yield weights

@@ -9,7 +9,7 @@ import numpy as np
 
 from earwitness.data.families import SEEN, UNSEEN_FAMILY, UNSEEN_NAME
 from earwitness.evaluate.bootstrap import Interval, intervals
-from earwitness.evaluate.clusters import cluster_names
+from earwitness.evaluate.clusters import by_trial_where, cluster_names, keeping_clusters
 from earwitness.evaluate.groups import BY_SPOOF, BY_TRIAL, group_names
 from earwitness.evaluate.measures import Measures
 from earwitness.evaluate.scores import Scores
@@ -95,6 +95,7 @@ def breakdowns(scores: Scores, settings: Settings | None = None) -> list[Breakdo
     [('kind', 'tts', 0.0)]
     """
     chosen = settings or Settings()
+    scores = keeping_clusters(scores, chosen.by)
     tables = [by_spoof(scores, by, chosen) for by in BY_SPOOF] + [by_trial(scores, by, chosen) for by in BY_TRIAL]
     return [t for t in tables if len(t.groups) > (0 if t.by in ("system", "kind", "novelty") else 1)]
 
@@ -164,20 +165,14 @@ def _freed(scores: Scores, by: Sequence[str]) -> tuple[Scores, str]:
     The clips of one generator often come from one page: drawing pages then draws all of them or none, and the interval
     has no width. The clips of such a class are drawn one by one, which is too narrow as well, and said.
     """
-    truth, done = scores.truth, []
-    names = np.array(["|".join(pair) for pair in zip(*(cluster_names(scores, b) for b in by), strict=True)])
-    meta = {name: list(column) for name, column in scores.meta.items()}
+    truth, done, freed = scores.truth, [], scores
+    pairs = list(zip(*(cluster_names(scores, name) for name in by), strict=True))
     for word, side in (("bonafide", ~truth), ("spoof", truth)):
-        members = np.flatnonzero(side)
-        if 0 < len(set(names[members])) < min(MIN_CLUSTERS, len(members)):
+        members = np.flatnonzero(side).tolist()
+        if 0 < len({pairs[i] for i in members}) < min(MIN_CLUSTERS, len(members)):
             done.append(word)
-            for column in ("source", "speaker", "system"):
-                for index in members if column in meta else ():
-                    meta[column][index] = ""
-    if not done:
-        return scores, ""
-    changed = replace(scores, meta={name: tuple(column) for name, column in meta.items()})
-    return changed, f" ({' and '.join(done)} by trial)"
+            freed = by_trial_where(freed, by, members)
+    return freed, f" ({' and '.join(done)} by trial)" if done else ""
 
 
 def _with_width(found: Interval, scores: Scores, name: str, settings: Settings) -> Interval:

@@ -8,7 +8,8 @@ synthesisers, which share one source name, to their system.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from earwitness.metrics.ranked import Ints
 CLUSTERS = ("source", "speaker", "system", "trial")
 SHARED_SOURCES = {"copy-synthesis": "pair", "classical-tts": "system"}
 """Source names that stand for many unrelated clips, and the column to go by instead."""
+
+
+_KEPT = "cluster by "
 
 
 def cluster_names(scores: Scores, by: str) -> list[str]:
@@ -42,6 +46,8 @@ def cluster_names(scores: Scores, by: str) -> list[str]:
     """
     if by not in CLUSTERS:
         raise ConfigError(f"unknown cluster {by!r}", hint="known: " + ", ".join(CLUSTERS))
+    if _KEPT + by in scores.meta:
+        return list(scores.meta[_KEPT + by])
     sources = _sources(scores)
     if by == "trial":
         return [f"trial={name}" for name in scores.ids]
@@ -50,6 +56,24 @@ def cluster_names(scores: Scores, by: str) -> list[str]:
     column = scores.column(by)
     spoof = scores.labels if by == "system" else None
     return [f"{by}={name}" if name and (spoof is None or spoof[i]) else sources[i] for i, name in enumerate(column)]
+
+
+def keeping_clusters(scores: Scores, by: Sequence[str]) -> Scores:
+    """The same scores with their cluster names beside them, so that parts of them need not work them out again."""
+    names = {_KEPT + name: tuple(cluster_names(scores, name)) for name in by}
+    return replace(scores, meta={**scores.meta, **names})
+
+
+def by_trial_where(scores: Scores, by: Sequence[str], members: Iterable[int]) -> Scores:
+    """The same scores, the trials at ``members`` a cluster each."""
+    chosen = list(members)
+    meta = dict(scores.meta)
+    for name in by:
+        names = cluster_names(scores, name)
+        for index in chosen:
+            names[index] = f"trial={scores.ids[index]}"
+        meta[_KEPT + name] = tuple(names)
+    return replace(scores, meta=meta)
 
 
 def _sources(scores: Scores) -> list[str]:

@@ -91,6 +91,7 @@ class Measures:
         self.convention = convention
         self.spoof: Bools = scores.truth
         self.ranked = Ranked.of(scores.scores, self.spoof)
+        self._bits: Floats = np.logaddexp(0.0, np.where(self.spoof, -scores.scores, scores.scores)) / LN2
         self.called: Bools = scores.scores >= threshold
         passed = np.array([not reason for reason in scores.column("gate")], dtype=np.bool_)
         self.likely_human: Bools = passed & (scores.scores < (limits.human if limits else -np.inf))
@@ -106,7 +107,7 @@ class Measures:
         wanted = set(names)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if wanted & {"eer", "auc", "average_precision", "min_dcf"}:
-                out |= self._ranking(*self.ranked.rates(weights), weights)
+                out |= self._ranking(*self.ranked.rates(weights), weights, wanted)
             if "eer_mean_over_systems" in wanted:
                 out["eer_mean_over_systems"] = self._eer(*self.ranked.rates(self.even(weights)))
             if wanted & {"act_dcf", *DECISIONS}:
@@ -117,8 +118,7 @@ class Measures:
                 out["wrong_human"] = self._mean(weights, self.likely_human, self.spoof)
                 out["inconclusive"] = self._mean(weights, ~confident, np.ones_like(self.spoof))
             if "cllr" in wanted:
-                signed = np.where(self.spoof, -self.scores.scores, self.scores.scores)
-                bits = np.logaddexp(0.0, signed) / LN2
+                bits = self._bits
                 out["cllr"] = (self._mean(weights, bits, self.spoof) + self._mean(weights, bits, ~self.spoof)) / 2.0
         return {name: out[name] for name in names}
 
@@ -142,19 +142,21 @@ class Measures:
         both = np.take_along_axis(miss, nearest, -1) + np.take_along_axis(false_alarm, nearest, -1)
         return np.asarray(both[..., 0] / 2.0)
 
-    def _ranking(self, false_alarm: Floats, miss: Floats, weights: Floats) -> dict[str, Floats]:
-        costs = self.costs
-        fakes = weights[:, self.spoof].sum(axis=1, keepdims=True)
-        humans = weights[:, ~self.spoof].sum(axis=1, keepdims=True)
-        hits, alarms = (1.0 - miss) * fakes, false_alarm * humans
-        precision = np.where(hits + alarms > 0, hits / (hits + alarms), 1.0)
-        gained = miss[:, 1:] - miss[:, :-1]
-        return {
-            "eer": self._eer(false_alarm, miss),
-            "auc": auc_of(false_alarm, miss),
-            "average_precision": np.asarray((gained * precision[:, :-1]).sum(axis=1)),
-            "min_dcf": dcf_of(false_alarm, miss, costs.prior, costs.miss, costs.false_alarm).min(axis=1),
-        }
+    def _ranking(self, false_alarm: Floats, miss: Floats, weights: Floats, wanted: set[str]) -> dict[str, Floats]:
+        costs, out = self.costs, {}
+        if "eer" in wanted:
+            out["eer"] = self._eer(false_alarm, miss)
+        if "auc" in wanted:
+            out["auc"] = auc_of(false_alarm, miss)
+        if "average_precision" in wanted:
+            hits = (1.0 - miss) * weights[:, self.spoof].sum(axis=1, keepdims=True)
+            called = hits + false_alarm * weights[:, ~self.spoof].sum(axis=1, keepdims=True)
+            precision = np.where(called > 0, hits / called, 1.0)
+            out["average_precision"] = np.asarray(((miss[:, 1:] - miss[:, :-1]) * precision[:, :-1]).sum(axis=1))
+        if "min_dcf" in wanted:
+            found = dcf_of(false_alarm, miss, costs.prior, costs.miss, costs.false_alarm)
+            out["min_dcf"] = np.asarray(found.min(axis=1))
+        return out
 
     def _decisions(self, weights: Floats) -> dict[str, Floats]:
         spoof, called = self.spoof, self.called

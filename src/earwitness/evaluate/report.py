@@ -22,8 +22,8 @@ from earwitness.evaluate.thresholds import Chosen, bayes
 from earwitness.metrics import AsvRates, Confusion
 from earwitness.metrics.ranking import Convention
 
-MANY_TRIALS = 200_000
-"""Above this many trials, a fifth of the bootstrap draws is made, and the report says so."""
+MOST_DRAWN = 50_000_000
+"""Draws × trials of one bootstrap; with more trials fewer draws are made, never under 100, and the report says so."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def make_report(
     (0.25, 1.0)
     """
     chosen = settings or ReportSettings()
-    draws = chosen.draws if len(scores) <= MANY_TRIALS else max(1, chosen.draws // 5)
+    draws = min(chosen.draws, max(100, MOST_DRAWN // len(scores)))
     threshold = chosen.chosen.value
     measures = Measures(
         scores, threshold=threshold, costs=chosen.costs, convention=chosen.convention, limits=chosen.limits
