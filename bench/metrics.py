@@ -1,9 +1,10 @@
-"""Check the metrics against published figures, and time them beside what a user would pick instead. Rates are fractions.
+"""Check the metrics against published figures, and time them beside what a user would pick instead.
 
     python bench/metrics.py --oracles FOLDER --out results/oracles.csv --speed results/metrics_speed.csv
 
 ``FOLDER`` holds published score files (``scores/``: ASVspoof 2019 LA, In-the-Wild, the ASVspoof 5 fusion demo); they
 are not part of the project. Each figure stands beside the published one (metric ``… (published)``).
+Rates are fractions.
 """
 
 from __future__ import annotations
