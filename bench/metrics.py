@@ -1,4 +1,4 @@
-"""Check the metrics against published figures, and time them beside what a user would pick instead; as fractions."""
+"""Check the metrics against published figures, and time them beside what a user would pick instead.
 
     python bench/metrics.py --oracles FOLDER --out results/oracles.csv --speed results/metrics_speed.csv
 
