@@ -41,13 +41,13 @@ def load(name: str) -> tuple[Copy, str]:
         import transformers
     except ImportError:
         raise MissingExtraError("neural copies need transformers", hint="pip install 'earwitness[train]'") from None
+    hint = "a folder with config.json and weights, or the name of a model on a hub that can be reached"
     try:
         config = transformers.PretrainedConfig.get_config_dict(name)[0]
-        if not config:
-            raise OSError("no config.json")
     except (OSError, ValueError) as error:
-        hint = "a folder with config.json and weights, or the name of a model on a hub that can be reached"
         raise ConfigError(f"{name}: no model there: {_first_line(error)}", hint=hint) from None
+    if not config:
+        raise ConfigError(f"{name}: no model there: no config.json", hint=hint)
     named = (config.get("architectures") or ["nothing"])[0]
     if named not in _MAKERS:
         raise ConfigError(f"{name}: a model of class {named}", hint="known: " + ", ".join(_MAKERS))

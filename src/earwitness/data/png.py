@@ -49,20 +49,24 @@ def read_png(path: Path) -> NDArray[np.float32]:
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        if not data.startswith(_START):
-            raise ValueError("not a PNG file")
-        chunks = list(_chunks(data[len(_START) :]))
-        if not chunks or chunks[-1] != (b"IEND", b""):
-            raise ValueError("its end is missing")
-        width, height, *kind = struct.unpack(">IIBBBBB", dict(chunks)[b"IHDR"])
-        if kind != [8, 0, 0, 0, 0]:
-            raise ValueError("not 8-bit grey")
-        rows = np.frombuffer(zlib.decompress(b"".join(body for name, body in chunks if name == b"IDAT")), np.uint8)
-        rows = rows.reshape(height, width + 1)
-        if rows[:, 0].any():
-            raise ValueError("rows are filtered")
-    except (ValueError, KeyError, struct.error, zlib.error) as error:
+        return _pixels(data)
+    except (ManifestError, ValueError, KeyError, struct.error, zlib.error) as error:
         raise ManifestError(f"{path}: not an image of this package: {error}", hint="earwitness data images") from None
+
+
+def _pixels(data: bytes) -> NDArray[np.float32]:
+    if not data.startswith(_START):
+        raise ManifestError("not a PNG file")
+    chunks = list(_chunks(data[len(_START) :]))
+    if not chunks or chunks[-1] != (b"IEND", b""):
+        raise ManifestError("its end is missing")
+    width, height, *kind = struct.unpack(">IIBBBBB", dict(chunks)[b"IHDR"])
+    if kind != [8, 0, 0, 0, 0]:
+        raise ManifestError("not 8-bit grey")
+    rows = np.frombuffer(zlib.decompress(b"".join(body for name, body in chunks if name == b"IDAT")), np.uint8)
+    rows = rows.reshape(height, width + 1)
+    if rows[:, 0].any():
+        raise ManifestError("rows are filtered")
     return rows[:, 1:].astype(np.float32) / np.float32(255)
 
 
@@ -75,6 +79,6 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (size,) = struct.unpack(">I", data[:4])
         kind, body = data[4:8], data[8 : 8 + size]
         if data[8 + size : 12 + size] != struct.pack(">I", zlib.crc32(kind + body)):
-            raise ValueError("damaged")
+            raise ManifestError("damaged")
         yield kind, body
         data = data[12 + size :]
