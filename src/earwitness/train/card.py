@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,6 +62,7 @@ def model_card(info: Json, manifest: Manifest, dev: Json, eval_: Json) -> str:
     lines += _verdicts(eval_, info)
     lines += _conditions(info)
     lines += _limits(eval_)
+    lines += _speech()
     lines += _sources(manifest)
     return "\n".join(lines) + "\n"
 
@@ -169,7 +171,7 @@ def _conditions(info: Json) -> list[str]:
         "## Under other conditions",
         "",
         "dev, passed through each condition. dev also set the limits, so this tells how conditions differ, not how",
-        "good it is in the wild. Errors count confident verdicts only.",
+        "good it is in the wild. The error rates that a verdict quotes come from these same clips.",
         "",
         *table([*heads, "human called synthetic", "generated called human", "inconclusive"], rows),
     ]
@@ -190,6 +192,21 @@ def _limits(report: Json) -> list[str]:
         "- Neural-codec transmission of human speech may be called generated.",
         "- It does not tell who speaks, and does not find splices between two human recordings.",
         "- Do not use it as the only ground for a decision about a person.",
+        "",
+    ]
+
+
+def _speech() -> list[str]:
+    from importlib.resources import files
+
+    facts = json.loads(files("earwitness.assets.speech").joinpath("speech.json").read_text(encoding="utf-8"))["train"]
+    return [
+        "## The speech detector beside it",
+        "",
+        f"Finds speech and music before the detector listens; labels: {facts['labels']}. Its figures stand in",
+        "`results/speech_detector.csv`. It learned from:",
+        "",
+        *(f"- {source}" for source in facts["sources"]),
         "",
     ]
 
