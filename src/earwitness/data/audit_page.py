@@ -40,6 +40,8 @@ margin:0 .3rem 0 1rem;vertical-align:-1px}
 @media print{body{margin:0}details{display:none}}
 """
 
+_SHOWN = 30
+
 _KEY = (
     '<p class="key soft"><span style="background:var(--human)"></span>bonafide'
     '<span style="background:var(--spoof)"></span>spoof</p>'
@@ -109,9 +111,9 @@ def _findings(findings: Iterable[Finding]) -> str:
     text = ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s, n in number.items())
     cards = [f"<h2>Findings: {text}</h2>"]
     for finding in findings:
-        shown = "".join(f"<li><code>{escape(row)}</code></li>" for row in finding.rows)
-        rest = finding.count - len(finding.rows)
-        more = f"<li>… and {rest:,} more</li>" if rest > 0 and finding.rows else ""
+        shown = "".join(f"<li><code>{escape(row)}</code></li>" for row in finding.rows[:_SHOWN])
+        rest = finding.count - min(_SHOWN, len(finding.rows))
+        more = f"<li>… and {rest:,} more, in the JSON</li>" if rest > 0 and finding.rows else ""
         rows = f'<details><summary>rows</summary><ul class="rows">{shown}{more}</ul></details>' if shown else ""
         cards.append(
             f'<div class="finding {finding.severity}"><span class="tag">{finding.severity}</span> '

@@ -17,8 +17,8 @@ from earwitness.data.measuring import Outcome
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
-SHOWN = 12
-"""Rows that are named in a finding; all are counted."""
+KEPT = 10_000
+"""Rows that a finding names at most; all are counted."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Finding:
     count:
         Rows (or pairs) concerned.
     rows:
-        The first of them, as ``id`` or ``id = id``.
+        They, as ``id`` or ``id = id``; at most :data:`KEPT`.
     """
 
     code: str
@@ -67,8 +67,8 @@ def found(
     rows: Sequence[str] = (),
     count: int | None = None,
 ) -> Finding:
-    """A finding that names the first rows and counts all."""
-    return Finding(code, severity, title, effect, advice, len(rows) if count is None else count, tuple(rows[:SHOWN]))
+    """A finding that names its rows, up to :data:`KEPT`, and counts all."""
+    return Finding(code, severity, title, effect, advice, len(rows) if count is None else count, tuple(rows[:KEPT]))
 
 
 def file_findings(manifest: Manifest, outcomes: Sequence[Outcome]) -> Iterator[Finding]:

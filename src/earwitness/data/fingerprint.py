@@ -22,12 +22,17 @@ HOP = 256
 BANDS = 33
 LOWEST, HIGHEST = 300.0, 2_000.0
 
-SAME = 0.22
-"""At most this share of differing bits: the same recording (unrelated speech differs in .35 to .5)."""
+SAME = 0.28
+"""At most this share of differing bits: the same recording. Measured on 100 clips: after two or three codecs at
+12 to 24 kbit/s the median is .16 and nine in ten are under .22; unrelated clips differ in at least .43."""
+
+SMOOTH = 8
+"""Frames over which band energies are summed. Frames of 256 ms in all keep what codecs change from frame to frame out:
+with 1 frame 32 of 100 such copies were found, with 8 frames 73."""
 LEAST_FRAMES = 40
 """The common stretch must have this many frames (.64 s)."""
 _MOST_ALIKE = 40
-_LEAST_VOTES = 3
+_LEAST_VOTES = 2
 _PIECE = 1_024
 
 Words = NDArray[np.uint32]
@@ -44,7 +49,7 @@ def fingerprint(samples: NDArray[np.float32]) -> Words:
     Returns
     -------
     numpy.ndarray
-        ``uint32 (frames,)``, ``frames = max(0, (n - 2048) // 256)``; words of silent frames are 0.
+        ``uint32 (frames,)``, ``frames = max(0, (n - 2048) // 256 - 7)``; words of silent frames are 0.
 
     Examples
     --------
@@ -52,12 +57,13 @@ def fingerprint(samples: NDArray[np.float32]) -> Words:
     >>> bool((fingerprint(clip) == fingerprint(clip * 0.5)).all())
     True
     """
-    if len(samples) < FRAME + HOP:
+    if len(samples) < FRAME + SMOOTH * HOP:
         return np.zeros(0, np.uint32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
     # In pieces, so that a long recording does not hold the spectrum of every frame at once.
     pieces = [_band_energies(frames[start : start + _PIECE]) for start in range(0, len(frames), _PIECE)]
-    bands = np.concatenate(pieces)
+    single = np.concatenate(pieces)
+    bands = np.lib.stride_tricks.sliding_window_view(single, SMOOTH, axis=0).sum(-1, dtype=np.float64)
     across = np.diff(bands, axis=1)
     rise = np.diff(across, axis=0) < 0
     words: Words = (rise.astype(np.uint64) << np.arange(BANDS - 1, dtype=np.uint64)).sum(1).astype(np.uint32)
@@ -123,7 +129,7 @@ def difference(one: Words, other: Words, shift: int) -> tuple[float, int]:
 def matches(prints: Sequence[Words], *, same: float = SAME, least: int = LEAST_FRAMES) -> list[Match]:
     """All pairs of clips that share a stretch, without comparing every pair.
 
-    Words that are equal in two clips vote for a shift; shifts with three votes or more are compared bit by bit. A word
+    Words that are equal in two clips vote for a shift; shifts with two votes or more are compared bit by bit. A word
     that is in more than 40 clips says nothing and is left out.
 
     Parameters

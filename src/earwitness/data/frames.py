@@ -6,7 +6,7 @@ Everything here streams: files are scanned, not read, and what is written is wri
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,15 @@ def check(path: Path, *, most: int = 20) -> list[str]:
                 (rows[1], f"{path}:{rows[1] + first}: id {name!r} stands already in line {rows[0] + first}")
             )
     return [text for _, text in sorted(problems)[:most]]
+
+
+def missing(path: Path, root: Path) -> Iterator[tuple[int, str]]:
+    """Line and path of each row whose file does not exist, relative paths taken from ``root``."""
+    first = {"csv": 2, "tsv": 2}.get(format_of(path), 1)
+    paths = scan(path).select("path").collect(engine="streaming")["path"]
+    for index, name in enumerate(paths):
+        if not (root / (name or "")).is_file():
+            yield index + first, name
 
 
 def filter_file(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from earwitness.data.fingerprint import Words, fingerprint
 from earwitness.errors import AudioError, EarwitnessError
 
-VERSION = 1
+VERSION = 2
 """Counts up when a measurement changes, so that cached ones are made again."""
 
 RATE = 16_000
