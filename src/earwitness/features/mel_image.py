@@ -41,6 +41,11 @@ class MelImageSettings:
     width: int = 128
     range_db: float = 80.0
 
+    @property
+    def bins(self) -> int:
+        """Rows of the image."""
+        return self.height
+
 
 class MelImage(nn.Module):
     """Waveform ``(batch, samples)`` to images ``(batch, 1, height, width)`` between 0 and 1.
@@ -55,6 +60,8 @@ class MelImage(nn.Module):
     >>> images.shape, bool(images.min() >= 0 and images.max() <= 1)
     (torch.Size([2, 1, 128, 128]), True)
     """
+
+    Settings = MelImageSettings
 
     def __init__(self, settings: MelImageSettings) -> None:
         super().__init__()
