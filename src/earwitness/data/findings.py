@@ -218,6 +218,25 @@ def duplicate_findings(manifest: Manifest, clips: Sequence[Measured], near: Sequ
         ):
             alike.append((match.first, match.second))
     yield from _pairs_found(manifest, alike, "near-duplicate", "the same recording (fingerprint)")
+    yield from _other_voices(manifest, [*exact, *alike])
+
+
+def _other_voices(manifest: Manifest, pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+    rows = []
+    for first, second in pairs:
+        one, two = manifest[first], manifest[second]
+        human = one.label == two.label == BONAFIDE
+        if human and one.speaker and two.speaker and one.speaker != two.speaker:
+            rows.append(f"{one.id} ({one.speaker}) = {two.id} ({two.speaker})")
+    if rows:
+        yield found(
+            "recording-under-two-speakers",
+            "warning",
+            f"{len(rows):,} pairs of bonafide clips are the same recording under two speakers",
+            effect="one name is wrong, or one clip is a converted voice that is labelled human",
+            advice="listen to both; a converted voice is spoof",
+            rows=rows,
+        )
 
 
 def _pairs_found(manifest: Manifest, pairs: Sequence[tuple[int, int]], code: str, what: str) -> Iterator[Finding]:

@@ -140,6 +140,15 @@ def test_declared_pairs_are_not_duplicates(clean: Manifest) -> None:
     assert "pair-in-two-splits" in codes(look(Manifest(apart, root=clean.root)), "error")
 
 
+def test_one_recording_under_two_speakers(clean: Manifest) -> None:
+    copied = with_copies(clean, "mp3", ["c2"])
+    renamed = copied.map(lambda row: replace(row, speaker="someone") if row.id == "c2-copy" else row)
+    result = look(renamed)
+    finding = next(f for f in result.findings if f.code == "recording-under-two-speakers")
+    assert finding.rows == ("c2 (p1) = c2-copy (someone)",)
+    assert "recording-under-two-speakers" not in codes(look(copied.map(lambda row: replace(row, speaker=""))))
+
+
 def test_every_label_the_same_is_an_error(clean: Manifest) -> None:
     result = look(clean.map(lambda row: replace(row, label="spoof")))
     finding = next(f for f in result.findings if f.code == "one-class")
