@@ -15,6 +15,11 @@ from earwitness.evaluate.measures import Measures
 from earwitness.evaluate.scores import Scores
 from earwitness.metrics.ranked import Bools
 from earwitness.metrics.ranking import Convention
+from earwitness.metrics.shares import wilson
+
+#: rates over the clips of one label
+OF_SPOOF = {"miss", "wrong_human"}
+OF_BONAFIDE = {"false_alarm", "wrong_synthetic"}
 
 MIN_CLIPS = 10
 """A rate of fewer trials than this is not printed."""
@@ -155,7 +160,7 @@ def _group(scores: Scores, name: str, members: Bools, settings: Settings, *, aga
         part, freed = _freed(part, settings.by)
         measures = Measures(part, threshold=settings.threshold, convention=settings.convention)
         found = intervals(measures, wanted, by=settings.by, draws=settings.draws, seed=settings.seed)
-        found = {k: _with_width(replace(v, by=v.by + freed), part, k, settings) for k, v in found.items()}
+        found = {k: with_width(replace(v, by=v.by + freed), part, k, settings.by) for k, v in found.items()}
     return Group(name, human, spoof, found.get("eer"), found.get("false_alarm"), found.get("miss"))
 
 
@@ -175,26 +180,13 @@ def _freed(scores: Scores, by: Sequence[str]) -> tuple[Scores, str]:
     return freed, f" ({' and '.join(done)} by trial)" if done else ""
 
 
-def _with_width(found: Interval, scores: Scores, name: str, settings: Settings) -> Interval:
+def with_width(found: Interval, scores: Scores, name: str, by: Sequence[str]) -> Interval:
     """A rate of exactly 0 or 1 has no width in any draw; then Wilson's interval over the clusters of the class."""
-    if name not in ("miss", "false_alarm") or found.low != found.high:
+    if name not in OF_SPOOF | OF_BONAFIDE or found.low != found.high or found.value not in (0.0, 1.0):
         return found
-    side = scores.truth if name == "miss" else ~scores.truth
-    low, high = wilson(found.value, len(set(cluster_names(scores.where_true(side), settings.by[0]))))
+    side = scores.truth if name in OF_SPOOF else ~scores.truth
+    low, high = wilson(found.value, len(set(cluster_names(scores.where_true(side), by[0]))))
     return replace(found, low=low, high=high, by=f"{found.by}, Wilson")
-
-
-def wilson(rate: float, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95 % interval of a rate seen in ``count`` independent draws. Source: Wilson 1927.
-
-    Examples
-    --------
-    >>> [round(v, 3) for v in wilson(0.0, 10)]
-    [0.0, 0.278]
-    """
-    middle = (rate + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * float(np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count)))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _badness(group: Group) -> tuple[int, float]:

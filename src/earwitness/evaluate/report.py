@@ -15,7 +15,7 @@ import numpy as np
 from earwitness import metrics
 from earwitness.calibrate import Thresholds
 from earwitness.evaluate.bootstrap import FEW_CLUSTERS, Interval, intervals
-from earwitness.evaluate.breakdown import Breakdown, Group, Settings, breakdowns, human_false_alarms
+from earwitness.evaluate.breakdown import Breakdown, Group, Settings, breakdowns, human_false_alarms, with_width
 from earwitness.evaluate.measures import ALL, VERDICTS, Costs, Measures, rounded
 from earwitness.evaluate.scores import Scores
 from earwitness.evaluate.thresholds import Chosen, bayes
@@ -163,6 +163,7 @@ def make_report(
     )
     common: dict[str, Any] = {"draws": draws, "seed": chosen.seed, "level": chosen.level}
     main = intervals(measures, (*ALL, *VERDICTS) if chosen.limits else ALL, by=chosen.cluster, **common)
+    main = {name: with_width(found, scores, name, chosen.cluster) for name, found in main.items()}
     others = {
         "+".join(by): intervals(measures, ["eer"], by=by, **common)["eer"]
         for by in chosen.also

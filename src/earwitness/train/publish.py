@@ -22,6 +22,7 @@ from earwitness.detector_folder import write_detector
 from earwitness.error_cells import cell_of
 from earwitness.errors import TrainingError
 from earwitness.export import export_onnx
+from earwitness.metrics.shares import wilson
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.conditions import CONDITIONS
 from earwitness.train.recipe import Fused, Network, Recipe
@@ -54,22 +55,6 @@ def load_run(folder: Path) -> tuple[Recipe, Network, dict[str, Any]]:
     return recipe, network.eval(), facts.get("dev", {})
 
 
-def wilson(wrong: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share.
-
-    Examples
-    --------
-    >>> [round(x, 3) for x in wilson(5, 100)]
-    [0.022, 0.112]
-    """
-    if not count:
-        return 0.0, 1.0
-    share = wrong / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
-
-
 def _rates(llr: NDArray[np.float64], trials: Sequence[Trial], limits: Thresholds) -> dict[str, Any]:
     """Shares over trials; counts and intervals over clips, because one clip under two conditions is no new evidence."""
     spoof = np.asarray([t.row.spoof for t in trials])
@@ -83,7 +68,7 @@ def _rates(llr: NDArray[np.float64], trials: Sequence[Trial], limits: Thresholds
         if count:
             share = float(wrong[mine].mean())
             out |= {name: share, f"inconclusive_{label}": float(between[mine].mean())}
-            out["intervals"][name] = wilson(share * count, count)
+            out["intervals"][name] = wilson(share, count)
     return out
 
 

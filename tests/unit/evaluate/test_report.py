@@ -15,7 +15,7 @@ from earwitness.calibrate import Thresholds
 from earwitness.errors import ConfigError, ManifestError
 from earwitness.evaluate.baseline import Baseline, find_audit, read_baseline
 from earwitness.evaluate.bench import compare
-from earwitness.evaluate.breakdown import Settings, breakdowns, wilson
+from earwitness.evaluate.breakdown import Settings, breakdowns
 from earwitness.evaluate.figures import save_figure
 from earwitness.evaluate.groups import group_names
 from earwitness.evaluate.output import to_json, write_plots
@@ -25,6 +25,18 @@ from earwitness.evaluate.rows import COLUMNS, ResultRow, append_rows, read_rows,
 from earwitness.evaluate.scores import Scores
 from earwitness.evaluate.terminal import show
 from earwitness.metrics import AsvRates
+from earwitness.metrics.shares import wilson
+
+
+def test_a_rate_of_zero_has_an_upper_limit() -> None:
+    rng = np.random.default_rng(0)
+    labels = ["bonafide", "spoof"] * 60
+    values = np.where(np.arange(120) % 2 == 1, 3.0, -3.0) + 0.1 * rng.standard_normal(120)
+    scores = Scores.of([f"t{i}" for i in range(120)], values, labels)
+    report = make_report(scores, ReportSettings(draws=50, limits=Thresholds(-1.0, 1.0)))
+    for name in ("wrong_synthetic", "wrong_human", "false_alarm", "miss"):
+        assert report.intervals[name].value == 0.0
+        assert report.intervals[name].high > 0.01
 
 
 def trials(n=600, *, seed=0, name="one"):
