@@ -27,7 +27,8 @@ def detector() -> Detector:
 def measured(root: Path, split: str, metric: str) -> dict[str, str]:
     """The row of ``results/default.csv``."""
     with (root / "results" / "default.csv").open(newline="", encoding="utf-8") as file:
-        found = [r for r in csv.DictReader(file) if r["split"] == split and r["metric"] == metric]
+        rows = [r for r in csv.DictReader(file) if r["dataset"] == "demo-pages"]
+    found = [r for r in rows if r["split"] == split and r["metric"] == metric]
     assert len(found) == 1
     return found[0]
 

@@ -19,6 +19,9 @@ def card(
     ],
     dev: Annotated[Path, typer.Option(help="earwitness evaluate --json on dev.", show_default=False)],
     eval_: Annotated[Path, typer.Option("--eval", help="The same on eval.", show_default=False)],
+    clean: Annotated[
+        Path | None, typer.Option(help="The same on eval without recordings that training has too.", show_default=False)
+    ] = None,
 ) -> None:
     """Write a detector's MODEL_CARD.md from what was measured; nothing in it is typed by hand."""
     import json
@@ -30,7 +33,7 @@ def card(
 
     info = read_detector(detector)
     reports = []
-    for path in (dev, eval_):
+    for path in (dev, eval_, *([clean] if clean else [])):
         try:
             reports.append(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:

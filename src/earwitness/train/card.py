@@ -43,7 +43,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     return [*lines, ""]
 
 
-def model_card(info: Json, manifest: Manifest, dev: Json, eval_: Json) -> str:
+def model_card(info: Json, manifest: Manifest, dev: Json, eval_: Json, clean: Json | None = None) -> str:
     """The text of ``MODEL_CARD.md``.
 
     Parameters
@@ -54,10 +54,12 @@ def model_card(info: Json, manifest: Manifest, dev: Json, eval_: Json) -> str:
         What it was trained on; its ``train`` rows give the sources and licences.
     dev, eval_:
         What ``earwitness evaluate --json`` printed for the two splits. Only ``eval`` chose nothing.
+    clean:
+        The same for eval without the recordings that the audit found in training too.
     """
     lines = [f"# {info['id']} {info['version']}", ""]
     lines += _what(info)
-    lines += _measured(dev, eval_)
+    lines += _measured(dev, eval_, clean)
     lines += _groups(eval_)
     lines += _verdicts(eval_, info)
     lines += _conditions(info)
@@ -89,12 +91,13 @@ def _what(info: Json) -> list[str]:
     ]
 
 
-def _measured(dev: Json, eval_: Json) -> list[str]:
+def _measured(dev: Json, eval_: Json, clean: Json | None) -> list[str]:
     names = {"eer": "EER", "eer_mean_over_systems": "EER, every system weighing the same", "auc": "AUC", "cllr": "Cllr"}
+    columns = {"dev": dev, "eval": eval_} | ({"eval without recordings of training": clean} if clean else {})
     rows = []
     for key, words in names.items():
         cells = []
-        for report in (dev, eval_):
+        for report in columns.values():
             found = report["intervals"].get(key, {"value": report.get(key)})
             if key in ("auc", "cllr"):
                 low, high = found.get("low"), found.get("high")
@@ -103,7 +106,9 @@ def _measured(dev: Json, eval_: Json) -> list[str]:
             else:
                 cells.append(interval(found))
         rows.append([words, *cells])
-    counts = [f"{r['trials']['bonafide']} human, {r['trials']['spoof']} generated" for r in (dev, eval_)]
+    heads = [
+        f"{name} ({r['trials']['bonafide']} human, {r['trials']['spoof']} generated)" for name, r in columns.items()
+    ]
     return [
         "## Measured",
         "",
@@ -111,7 +116,7 @@ def _measured(dev: Json, eval_: Json) -> list[str]:
         "other pages than training. In brackets: 95 % intervals from a bootstrap over sources; with this few sources",
         "they are likely too narrow. Speakers are not disjoint from training where the same public corpora are used.",
         "",
-        *table(["", f"dev ({counts[0]})", f"eval ({counts[1]})"], rows),
+        *table(["", *heads], rows),
     ]
 
 
