@@ -75,13 +75,37 @@ def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int =
             program.optimize()
             path = Path(folder) / "model.onnx"
             program.save(str(path), external_data=False)
-            data = path.read_bytes()
+            data = stripped(path.read_bytes())
     except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
         raise ExportError(f"the network cannot be written as ONNX: {error}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
     return data, check_parity(network, data, tolerance=tolerance, seed=seed)
+
+
+def stripped(data: bytes) -> bytes:
+    """The same graph without what the exporter notes beside it: source lines, and paths of the machine it was made on.
+
+    Parameters
+    ----------
+    data:
+        An ONNX file.
+    """
+    import onnx
+
+    model = onnx.load_from_string(data)
+    del model.metadata_props[:]
+    for graph in (model.graph, *model.functions):
+        del graph.metadata_props[:]
+        for part in (*graph.node, *graph.value_info):
+            del part.metadata_props[:]
+            part.ClearField("doc_string")
+    for part in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    written: bytes = model.SerializeToString()
+    return written
 
 
 def parity_signals(seed: int) -> list[np.ndarray]:

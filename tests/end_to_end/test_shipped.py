@@ -41,6 +41,14 @@ def test_small_enough_and_complete(detector: Detector) -> None:
     assert any(min(r["bonafide"], r["spoof"]) >= 50 for r in data["error_rates"])
 
 
+def test_no_path_of_the_machine_that_made_them() -> None:
+    assets = default_folder().parent
+    graphs = sorted(assets.rglob("*.onnx"))
+    assert len(graphs) == 2
+    for graph in graphs:
+        assert b".py" not in graph.read_bytes(), graph.name
+
+
 def test_card_says_what_stands_in_the_files(detector: Detector, root: Path) -> None:
     card = (default_folder() / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert detector.info.sha256 in card

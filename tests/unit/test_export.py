@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="export needs the extra [train]")
 pytest.importorskip("onnxscript", reason="export needs the extra [train]")
 
 import lab_files
+from conftest import ROOT
 
 from earwitness.errors import ExportError
 from earwitness.export import check_parity, export_onnx
@@ -24,7 +25,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
 def test_parity_over_batches_and_lengths(network: torch.nn.Module) -> None:
     data, worst = export_onnx(network)
     assert worst <= 1e-4
-    assert len(data) < 200_000
+    assert str(ROOT).encode() not in data
+    assert b".py" not in data
+    # weights, and the windowed basis of the front end: 128 rows of 512 numbers
+    assert len(data) < 4 * (sum(p.numel() for p in network.parameters()) + 128 * 512) + 200_000
 
 
 def test_another_network_is_refused(network: torch.nn.Module) -> None:

@@ -25,6 +25,7 @@ from torch.nn import functional
 from earwitness import __version__
 from earwitness.data.manifest import read_manifest
 from earwitness.errors import ExportError, TrainingError
+from earwitness.export import stripped
 from earwitness.train.speech_examples import HOP, IGNORE, Ingredients, Teacher, example, read_clips, read_sounds
 
 FLOOR = 1e-6
@@ -280,6 +281,7 @@ def export(network: SpeechNetwork, out: Path, facts: dict[str, Any]) -> None:
         raise ExportError("torch.onnx.export gave nothing for the speech detector")
     file = out / "speech.onnx"
     program.save(str(file), external_data=False)
+    file.write_bytes(stripped(file.read_bytes()))
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     longer = torch.randn(50, HOP) * 0.1
     with torch.no_grad():
