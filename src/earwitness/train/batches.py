@@ -57,7 +57,7 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: waveform ``(batch, samples)``, target 1 = spoof ``(batch,)``, group and source number ``(batch,)``."""
+    """One batch: waveform ``(batch, samples)``, target 1 = spoof ``(batch,)``, group number ``(batch,)``."""
 
     waveform: Tensor
     target: Tensor
