@@ -8,4 +8,5 @@ from __future__ import annotations
 FRONTENDS: dict[str, str] = {
     "log_spectrogram": "earwitness.features.spectrogram:LogSpectrogram",
     "mel_image": "earwitness.features.mel_image:MelImage",
+    "raw": "earwitness.features.raw:Raw",
 }
