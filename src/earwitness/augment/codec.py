@@ -25,7 +25,13 @@ RATES: dict[str, tuple[str, int, tuple[float, ...]]] = {
 }
 """Codec to container, sampling rate and bit rates in kbit/s."""
 
+LOSSLESS = {"wav": "wav", "flac": "flac", "alac": "ipod"}
+"""Codec to container of what loses nothing but 16-bit rounding."""
+
 _ENCODERS = {
+    "wav": "pcm_s16le",
+    "flac": "flac",
+    "alac": "alac",
     "mp3": "libmp3lame",
     "aac": "aac",
     "opus": "libopus",
@@ -51,16 +57,41 @@ def through_codec(samples: Samples, codec: str, kbit: float) -> Samples:
     """
     import soxr
 
-    container, rate, _ = RATES[codec]
-    name = codec if codec in _ENCODERS else codec.partition("-")[0]
-    source = np.asarray(soxr.resample(samples, RATE, rate) if rate != RATE else samples, dtype=np.float32)
-    decoded, decoded_rate = _decode(_encode(source, rate, name, container, kbit))
+    decoded, decoded_rate = _decode(io.BytesIO(encoded(samples, codec, kbit)))
     if decoded_rate != RATE:
         decoded = soxr.resample(decoded, decoded_rate, RATE)
     return fit(np.asarray(decoded, dtype=np.float32), len(samples))
 
 
-def _encode(source: Samples, rate: int, name: str, container: str, kbit: float) -> io.BytesIO:
+def encoded(samples: Samples, codec: str, kbit: float = 0.0, *, rate: int | None = None) -> bytes:
+    """The file that ``samples`` become in a codec.
+
+    Parameters
+    ----------
+    samples:
+        Float32 mono at 16 kHz in [-1, 1].
+    codec:
+        A key of :data:`RATES` or of :data:`LOSSLESS`.
+    kbit:
+        Bit rate in kbit/s; 0 for a lossless codec.
+    rate:
+        Sampling rate of the file in place of the codec's own.
+
+    Examples
+    --------
+    >>> encoded(np.zeros(1600, dtype=np.float32), "flac")[:4]
+    b'fLaC'
+    """
+    import soxr
+
+    container, own, _ = RATES[codec] if codec in RATES else (LOSSLESS[codec], RATE, ())
+    target = rate or own
+    name = codec if codec in _ENCODERS else codec.partition("-")[0]
+    source = np.asarray(soxr.resample(samples, RATE, target) if target != RATE else samples, dtype=np.float32)
+    return _encode(np.clip(source, -1.0, 1.0) if codec in LOSSLESS else source, target, name, container, kbit)
+
+
+def _encode(source: Samples, rate: int, name: str, container: str, kbit: float) -> bytes:
     import av
 
     memory = io.BytesIO()
@@ -68,14 +99,14 @@ def _encode(source: Samples, rate: int, name: str, container: str, kbit: float) 
         # FFmpeg's own Vorbis encoder is marked experimental and knows stereo only
         layout = "stereo" if name == "vorbis" else "mono"
         stream: Any = out.add_stream(_ENCODERS[name], rate=rate, layout=layout, options={"strict": "experimental"})
-        stream.bit_rate = round(kbit * 1000)
+        if kbit:
+            stream.bit_rate = round(kbit * 1000)
         planes = np.ascontiguousarray(np.repeat(source[None], 2 if name == "vorbis" else 1, axis=0))
         frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
         frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             out.mux(packet)
-    memory.seek(0)
-    return memory
+    return memory.getvalue()
 
 
 def _decode(memory: io.BytesIO) -> tuple[Samples, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,12 @@ RATE = 16_000
 """Samples a second of everything inside the package."""
 
 Samples = NDArray[np.float32]
+
+
+def clip_seed(seed: int, step: int, clip: str) -> list[int]:
+    """Seed words for :func:`numpy.random.default_rng` that depend on ``(seed, step, clip)`` alone."""
+    digest = hashlib.blake2b(clip.encode(), digest_size=8).digest()
+    return [seed, step, int.from_bytes(digest, "little")]
 
 
 def rms(samples: Samples) -> float:

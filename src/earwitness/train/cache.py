@@ -15,17 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from earwitness.augment.signals import RATE, Samples
+from earwitness.augment.signals import RATE, Samples, clip_seed
 from earwitness.data.manifest import Manifest
 from earwitness.errors import AudioError, TrainingError
 
 FORMAT = 1
-
-
-def clip_seed(seed: int, step: int, clip: str) -> list[int]:
-    """Seed words for :func:`numpy.random.default_rng` that depend on ``(seed, step, clip)`` alone."""
-    digest = hashlib.blake2b(clip.encode(), digest_size=8).digest()
-    return [seed, step, int.from_bytes(digest, "little")]
 
 
 class AudioCache:

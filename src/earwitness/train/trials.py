@@ -14,12 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from earwitness.augment.signals import RATE
 from earwitness.data.manifest import Manifest, Row
 from earwitness.detector import Detector
-from earwitness.train.cache import clip_seed
 from earwitness.train.conditions import CONDITIONS
 
 
@@ -71,13 +68,16 @@ def _hear_clip(work: tuple[Path, Row, Path, tuple[str, ...], int]) -> list[Trial
     folder, row, file, conditions, seed = work
     samples = decode(file).samples
     out = []
-    for place, name in enumerate(conditions):
-        changed = CONDITIONS[name].change(samples, np.random.default_rng(clip_seed(seed, place, row.id)))
+    known: dict[bytes, Any] = {}
+    for name in conditions:
+        changed = CONDITIONS[name].samples(samples, seed=seed, clip=row.id)
         if len(changed) < 0.3 * RATE:
             continue
-        stream = _detector(folder).stream()
-        stream.push(np.ascontiguousarray(changed, dtype=np.float32))
-        heard = stream.finish()
+        if (key := changed.tobytes()) not in known:
+            stream = _detector(folder).stream()
+            stream.push(changed)
+            known[key] = stream.finish()
+        heard = known[key]
         if heard.raw is not None:
             reason, _ = gate(heard.quality)
             out.append(Trial(row, name, heard.raw, heard.speech, heard.quality.to_dict(), reason is None))
