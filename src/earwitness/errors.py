@@ -94,3 +94,15 @@ class ExportError(EarwitnessError):
     """The exported graph does not give what the trained model gives."""
 
     code = "export"
+
+
+class RecordError(EarwitnessError):
+    """Records cannot be opened, kept or read, or a record is not what it must be."""
+
+    code = "records"
+
+
+class SignatureError(EarwitnessError):
+    """A signing key cannot be read, or a signature is missing or wrong."""
+
+    code = "signature"
