@@ -137,18 +137,10 @@ def _detector(word: str, manifest: Manifest, given: dict[str, Any]) -> Entry:
 
 
 def _foreign(kind: str, value: str, way: Any, manifest: Manifest, given: dict[str, Any]) -> Entry:
-    from earwitness.cli.trials import run_scorer
+    from earwitness.cli.trials import foreign_scorer, run_scorer
     from earwitness.evaluate.bench import Entry
-    from earwitness.evaluate.external import CommandScorer, UrlScorer
-    from earwitness.evaluate.scorers import CallableScorer, Scorer
 
-    scorer: Scorer
-    if kind == "command":
-        scorer = CommandScorer(value, direction=way)
-    elif kind == "url":
-        scorer = UrlScorer(value, field=given["field"], direction=way, jobs=given["jobs"])
-    else:
-        scorer = CallableScorer.named(value, direction=way, jobs=given["jobs"])
+    scorer = foreign_scorer(kind, value, way, field=given["field"], jobs=given["jobs"])
     scored = run_scorer(scorer, manifest)
     return Entry(scored.scores, seconds=scored.seconds)
 

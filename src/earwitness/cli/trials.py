@@ -94,6 +94,18 @@ def run_scorer(scorer: Scorer, manifest: Manifest) -> Scored:
         )
 
 
+def foreign_scorer(kind: str, value: str, direction: Direction, *, field: str, jobs: int) -> Scorer:
+    """The scorer behind ``--command``, ``--url`` or ``--callable`` (``kind`` is ``function`` for the last)."""
+    from earwitness.evaluate.external import CommandScorer, UrlScorer
+    from earwitness.evaluate.scorers import CallableScorer
+
+    if kind == "command":
+        return CommandScorer(value, direction=direction)
+    if kind == "url":
+        return UrlScorer(value, field=field, direction=direction, jobs=jobs)
+    return CallableScorer.named(value, direction=direction, jobs=jobs)
+
+
 def console() -> Any:
     """A rich console: colours where someone looks, wide enough for tables in a pipe."""
     import sys

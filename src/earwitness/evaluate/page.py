@@ -46,12 +46,17 @@ def page(
         parts.append(_curves(reports, baseline))
     for number, report in enumerate(reports):
         parts.append(_one(report, number, alone=len(reports) == 1, baseline=baseline))
-    parts += [_definitions(first), _reproduce(command, version)]
+    parts += [_definitions(first), reproduce(command, version)]
+    return document(f"{title} – evaluation", parts)
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """A whole page from pieces of markup, with the style of all evaluation pages."""
     style = files("earwitness.evaluate").joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} – evaluation</title>\n<style>{style}</style></head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style></head>\n<body>\n"
         + "\n".join(filter(None, parts))
         + "\n</body></html>\n"
     )
@@ -85,21 +90,22 @@ def _one(report: Report, number: int, *, alone: bool, baseline: Baseline | None)
     if alone:
         curves = [("ROC", plots.roc([report], baseline), "roc"), ("DET", plots.det([report], baseline), "det")]
         drawn = [*curves, ("Precision and recall", plots.pr([report]), "pr"), *drawn]
-    parts.append('<div class="plots">' + "".join(_plot(d, f"{mark}-{n}", t) for t, d, n in drawn) + "</div>")
+    parts.append('<div class="plots">' + "".join(plot(d, f"{mark}-{n}", t) for t, d, n in drawn) + "</div>")
     parts.append(_figures(report))
     parts += [_table(table, mark) for table in report.tables]
     parts.append(_human(report))
     return "\n".join(filter(None, parts))
 
 
-def _plot(draw: Drawing, name: str, title: str, size: tuple[float, float] = (4.6, 4.2), kind: str = "") -> str:
+def plot(draw: Drawing, name: str, title: str, size: tuple[float, float] = (4.6, 4.2), kind: str = "") -> str:
+    """A drawing with its title; ``name`` must be unique on the page."""
     svg = inline_svg(draw, name, escape(title, quote=True), size=size)
     return f'<figure class="{kind}"><figcaption>{escape(title)}</figcaption>{svg}</figure>'
 
 
 def _curves(reports: Sequence[Report], baseline: Baseline | None) -> str:
     drawn = (("ROC", plots.roc), ("DET", plots.det), ("Precision and recall", plots.pr))
-    inside = "".join(_plot(make(reports, baseline), f"all-{i}", title) for i, (title, make) in enumerate(drawn))
+    inside = "".join(plot(make(reports, baseline), f"all-{i}", title) for i, (title, make) in enumerate(drawn))
     return f'<div class="plots">{inside}</div>'
 
 
@@ -137,7 +143,7 @@ def _figures(report: Report) -> str:
     for by, interval in report.other_intervals.items():
         name = f"EER, interval by {by.replace('+', ' and ')}"
         rows.append((name, words.figure("eer", interval.value), words.span("eer", interval), _drawn(interval)))
-    return "<h3>All figures</h3>" + _html_table(("figure", "value", "95 % interval", "drawn"), rows, text=1)
+    return "<h3>All figures</h3>" + html_table(("figure", "value", "95 % interval", "drawn"), rows, text=1)
 
 
 def _drawn(interval: Interval) -> str:
@@ -162,11 +168,11 @@ def _table(table: Breakdown, mark: str) -> str:
         alarms = () if table.against_all_human else (_rate(g.false_alarm),)
         rows.append((g.name, f"{g.bonafide:,}", f"{g.spoof:,}", _rate(g.eer), *alarms, _rate(g.miss)))
     heads = ["", "human", "spoof", "EER", *([] if table.against_all_human else ["false alarms"]), "missed"]
-    body = _html_table(heads, rows, text=1, fold=SHORT)
+    body = html_table(heads, rows, text=1, fold=SHORT)
     picture = ""
     if table.by in ("system", "kind") and sum(g.eer is not None for g in table.groups) > 1:
         draw, size = plots.bars(table)
-        picture = _plot(draw, f"{mark}-{table.by}", f"{title}: EER", size, "wide")
+        picture = plot(draw, f"{mark}-{table.by}", f"{title}: EER", size, "wide")
     return f"<h3>{title}</h3><p class='soft'>{lead}</p>{picture}{body}"
 
 
@@ -177,7 +183,7 @@ def _human(report: Report) -> str:
     by, worst = found[0]
     rows = [(f"{b}: {g.name}", f"{g.bonafide:,}", _rate(g.false_alarm)) for b, g in found]
     text = f"Human speech called spoof, by group. Worst: <strong>{escape(worst.name)}</strong> (by {escape(by)})."
-    return f"<h3>False alarms on human speech</h3><p class='soft'>{text}</p>" + _html_table(
+    return f"<h3>False alarms on human speech</h3><p class='soft'>{text}</p>" + html_table(
         ("group", "human", "called spoof"), rows, text=1, fold=SHORT
     )
 
@@ -200,7 +206,7 @@ def _side_by_side(reports: Sequence[Report], baseline: Baseline | None) -> str:
             (words.TITLES[name], *cells, *([words.figure(name, own[name]) if name in own else ""] if own else []))
         )
     heads = ("", *(r.name for r in reports), *(["trivial baseline"] if own else []))
-    return _html_table(heads, rows, text=1)
+    return html_table(heads, rows, text=1)
 
 
 def _small(limits: str) -> str:
@@ -226,10 +232,10 @@ def _comparisons(found: Sequence[Difference]) -> str:
         f"{len(found)} comparisons."
     )
     heads = ("difference", "figure", "value", "95 % interval", "p", "p corrected")
-    return f"<h3>Paired comparison</h3><p class='soft'>{text}</p>" + _html_table(heads, rows, text=2)
+    return f"<h3>Paired comparison</h3><p class='soft'>{text}</p>" + html_table(heads, rows, text=2)
 
 
-def _html_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, text: int, fold: int | None = None) -> str:
+def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, text: int, fold: int | None = None) -> str:
     """A table whose first ``text`` columns are text, escaped; the others are numbers made here and may hold markup."""
     head = "".join(f'<th class="{"" if i < text else "number"}">{escape(h)}</th>' for i, h in enumerate(heads))
     body = [
@@ -261,7 +267,8 @@ def _definitions(report: Report) -> str:
     return f"<h2>What the figures mean</h2><p>{text}</p><dl>{items}</dl>"
 
 
-def _reproduce(command: str, version: str) -> str:
+def reproduce(command: str, version: str) -> str:
+    """The command that made a page."""
     shown = f"<pre>{escape(command)}</pre>" if command else ""
     made = f"earwitness {escape(version)}" if version else "earwitness"
     return f"<h3>How to make this page again</h3>{shown}<p class='soft'>Made by {made}.</p>"
