@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from earwitness.audio.windows import Samples, WindowPlan
 from earwitness.calibrate import Thresholds, probability, threshold_for
 from earwitness.detector_folder import CARD, MODEL, DetectorInfo, read_detector, write_detector
-from earwitness.detector_recording import FileScore, Progress, score_recording
+from earwitness.detector_recording import FileScore, Progress, Windows, score_recording
 from earwitness.detector_stream import BATCH, DetectorStream, KnownSpeech, Meter, ScoredWindow, SpeechFrames
 from earwitness.errors import AudioError, ConfigError, DetectorError
 from earwitness.pooling import spans
@@ -156,7 +156,12 @@ class Detector:
         return Score(heard.raw, heard.llr, heard.windows, heard.speech)
 
     def score_file(
-        self, source: Recording, *, window: float | None = None, progress: Progress | None = None
+        self,
+        source: Recording,
+        *,
+        window: float | None = None,
+        progress: Progress | None = None,
+        windows: Windows | None = None,
     ) -> FileScore:
         """Hear a recording in one pass (and once more per channel where channels differ) without deciding anything.
 
@@ -165,7 +170,7 @@ class Detector:
         AudioError
             If the recording cannot be read.
         """
-        return score_recording(self, source, window=window, progress=progress)
+        return score_recording(self, source, window=window, progress=progress, windows=windows)
 
     def scan(
         self,
@@ -177,6 +182,7 @@ class Detector:
         threshold: float | None = None,
         window: float | None = None,
         progress: Progress | None = None,
+        windows: Windows | None = None,
         path: str | None = None,
     ) -> Verdict:
         """The verdict on one recording.
@@ -198,6 +204,8 @@ class Detector:
             Seconds of a window in place of the detector's own.
         progress:
             Called after each block of about 10 s.
+        windows:
+            Called with windows as they are scored.
         path:
             The name in the verdict; that of the source unless given.
 
@@ -208,12 +216,28 @@ class Detector:
         ConfigError
             For a setting out of range.
         """
+        # a setting out of range is found before the recording is heard
+        self.thresholds(prior, cost_miss, cost_false_alarm, threshold)
+        heard = self.score_file(source, window=window, progress=progress, windows=windows)
+        costs = {"cost_miss": cost_miss, "cost_false_alarm": cost_false_alarm}
+        return self.judge(heard, prior=prior, threshold=threshold, path=path, **costs)
+
+    def judge(
+        self,
+        heard: FileScore,
+        *,
+        prior: float = 0.5,
+        cost_miss: float = 1.0,
+        cost_false_alarm: float = 1.0,
+        threshold: float | None = None,
+        path: str | None = None,
+    ) -> Verdict:
+        """The verdict on what was heard already; settings as for :meth:`scan`, which is hearing and judging in one."""
         limits = self.thresholds(prior, cost_miss, cost_false_alarm, threshold)
         shift = limits.synthetic - self.info.thresholds.synthetic
-        heard = self.score_file(source, window=window, progress=progress)
         label, reason = decide(heard.llr, limits, heard.reason)
         quality, facts = heard.quality.to_dict(), heard.source.to_dict()
-        windows = tuple(w.stretch() for w in heard.windows)
+        scored = tuple(w.stretch() for w in heard.windows)
         return Verdict(
             path=path if path is not None else str(facts["path"]),
             label=label,
@@ -222,9 +246,9 @@ class Detector:
             prior=prior,
             costs={"miss": cost_miss, "false_alarm": cost_false_alarm},
             thresholds=limits,
-            windows=windows,
+            windows=scored,
             # what the gate refuses has no stretch that may be called generated either
-            spans=() if heard.reason else tuple(spans(windows, self.info.span_threshold + shift)),
+            spans=() if heard.reason else tuple(spans(scored, self.info.span_threshold + shift)),
             source=facts,
             quality=quality,
             warnings=heard.warnings,

@@ -169,6 +169,14 @@ class DetectorStream:
         """Seconds pushed so far."""
         return self._cutter.total / SAMPLE_RATE
 
+    def speech_between(self, start: float, end: float) -> float:
+        """Seconds of speech known so far between two times, in seconds from the start."""
+        return self._speech_between(round(start * SAMPLE_RATE), round(end * SAMPLE_RATE))
+
+    def quality(self) -> Any:
+        """The quality of what was pushed so far, None without a meter; for use before :meth:`finish`."""
+        return self._meter.result() if self._meter is not None else None
+
     def push(self, block: Samples) -> list[ScoredWindow]:
         """Take a block (n,) of 16 kHz mono samples; the windows that were scored now, maybe none."""
         block = np.ascontiguousarray(block, dtype=np.float32)

@@ -18,7 +18,7 @@ from earwitness.audio.formats import (
     ogg_is_complete,
     riff_facts,
 )
-from earwitness.audio.source import ByteFile, Source
+from earwitness.audio.source import ByteFile, Pipe, Source
 from earwitness.errors import AudioError
 
 RATES = (2_000, 768_000)
@@ -30,6 +30,11 @@ MAX_CHANNELS = 64
 _READ = 1 << 16
 _TAGS, _TAG_LENGTH = 64, 500
 _HEAD = 1 << 16
+_ALLOWED = {
+    "format_whitelist": ",".join(DEMUXERS),
+    "codec_whitelist": ",".join(DECODERS),
+    "protocol_whitelist": "none",
+}
 _STATES_LENGTH = {"flac", "matroska", "webm", "mov", "mp4", "m4a", "3gp", "asf", "tta", "wv", "au", "aiff"}
 
 
@@ -39,7 +44,7 @@ class Opened:
 
     container: Any
     stream: Any
-    reader: Reader
+    reader: Reader | Pipe
     source: Source
     stated_seconds: float | None
     warnings: list[str]
@@ -106,11 +111,7 @@ def open_container(source: ByteFile) -> Opened:
     riff = riff_facts(head)
     if riff and not (RATES[0] <= riff.rate <= RATES[1] and 0 < riff.channels <= MAX_CHANNELS):
         _absurd(source, riff.rate, riff.channels)
-    options = {
-        "format_whitelist": ",".join(DEMUXERS),
-        "codec_whitelist": ",".join(DECODERS),
-        "protocol_whitelist": "none",
-    }
+    options = dict(_ALLOWED)
     if head[8:12] == b"WAVE":
         # Larger packets are cheaper to decode; FFmpeg's search for DTS in PCM grows with their square.
         options |= {"max_size": str(1 << 16), "max_probe_packets": "4"}
@@ -129,6 +130,53 @@ def open_container(source: ByteFile) -> Opened:
     except BaseException:
         container.close()
         raise
+
+
+def open_pipe(pipe: Pipe) -> Opened:
+    """As :func:`open_container` for bytes that are still being made: it returns once their header has come.
+
+    Raises
+    ------
+    AudioError
+        As :func:`open_container`; ``not-audio`` also for what can only be read from its end, like some mp4 files.
+    """
+    import av
+
+    # the header alone says what WebM and WAVE hold; FFmpeg would else wait for seconds of sound
+    options = {**_ALLOWED, "analyzeduration": "200000"}
+    try:
+        container = av.open(
+            pipe, container_options=options, io_open=_nothing, buffer_size=_READ, metadata_errors="replace"
+        )
+    except (av.FFmpegError, ValueError, OverflowError):
+        raise pipe.failure or _explain_pipe(pipe) from None
+    try:
+        return _inspect(pipe, container, pipe)
+    except (av.FFmpegError, ValueError, OverflowError):
+        container.close()
+        raise pipe.failure or _explain_pipe(pipe) from None
+    except BaseException:
+        container.close()
+        raise
+
+
+def _explain_pipe(pipe: Pipe) -> AudioError:
+    """Why a pipe did not open."""
+    if not pipe.size:
+        return AudioError(f"{pipe.path}: no bytes came", hint="check what should send them", code="empty-file")
+    if pipe.head(12)[4:8] == b"ftyp":
+        return AudioError(
+            f"{pipe.path}: this mp4 cannot be read while it comes, its index stands at the end",
+            hint="save it as a file and scan that",
+            code="not-audio",
+        )
+    held = looks_like(pipe.head())
+    words = f"holds {held}, not sound" if held else "is not a recording in a known format"
+    return AudioError(
+        f"{pipe.path}: {words} (it starts with {pipe.head(12)!r})",
+        hint="raw PCM needs its rate and format stated; wav, flac, mp3, ogg, webm and others say them themselves",
+        code="not-audio",
+    )
 
 
 def _nothing(*_: object) -> BinaryIO:
@@ -160,7 +208,7 @@ def _explain(source: ByteFile) -> AudioError:
     )
 
 
-def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
+def _absurd(source: ByteFile | Pipe, rate: int, channels: int) -> NoReturn:
     raise AudioError(
         f"{source.path}: its header claims {rate} Hz and {channels} channels",
         hint=f"{RATES[0]} to {RATES[1]} Hz and up to {MAX_CHANNELS} channels are read: it is damaged",
@@ -168,7 +216,7 @@ def _absurd(source: ByteFile, rate: int, channels: int) -> NoReturn:
     )
 
 
-def _inspect(source: ByteFile, container: Any, reader: Reader) -> Opened:
+def _inspect(source: ByteFile | Pipe, container: Any, reader: Reader | Pipe) -> Opened:
     from av.stream import Discard
 
     sounds = list(container.streams.audio)
@@ -195,11 +243,12 @@ def _inspect(source: ByteFile, container: Any, reader: Reader) -> Opened:
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
-    warnings = []
+    warnings: list[str] = []
     if len(sounds) > 1:
         warnings.append(f"there are {len(sounds)} sound tracks; number {sounds.index(stream) + 1} is read")
     facts = _facts(source, container, stream, bool(pictures))
-    return Opened(container, stream, reader, facts, _stated_seconds(source, facts, warnings), warnings)
+    stated = None if isinstance(source, Pipe) else _stated_seconds(source, facts, warnings)
+    return Opened(container, stream, reader, facts, stated, warnings)
 
 
 def _is_cover(stream: Any) -> bool:
@@ -207,7 +256,7 @@ def _is_cover(stream: Any) -> bool:
     return bool(int(stream.disposition) & (0x400 | 0x80000))
 
 
-def _facts(source: ByteFile, container: Any, stream: Any, video: bool) -> Source:
+def _facts(source: ByteFile | Pipe, container: Any, stream: Any, video: bool) -> Source:
     decoder = stream.codec_context
     tags = _tags({**container.metadata, **stream.metadata})
     codec = decoder.codec.canonical_name
@@ -243,7 +292,7 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text[: 4 * _TAG_LENGTH]).strip()
 
 
-def _container_name(source: ByteFile, container: Any, tags: dict[str, str]) -> str:
+def _container_name(source: ByteFile | Pipe, container: Any, tags: dict[str, str]) -> str:
     name: str = container.format.name
     if name.startswith("mov,"):
         brand = tags.get("major_brand", "").strip()
@@ -255,7 +304,7 @@ def _container_name(source: ByteFile, container: Any, tags: dict[str, str]) -> s
     return name
 
 
-def _bit_depth(source: ByteFile, codec: str, decoder: Any) -> int | None:
+def _bit_depth(source: ByteFile | Pipe, codec: str, decoder: Any) -> int | None:
     if codec.startswith("pcm_"):
         digits = "".join(letter for letter in codec if letter.isdigit())
         return int(digits) if digits else 8

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earwitness.audio import SAMPLE_RATE
-from earwitness.audio.container import Opened, open_container
-from earwitness.audio.frames import Faults, Layout, blocks
+from earwitness.audio.container import Opened, open_container, open_pipe
+from earwitness.audio.frames import BLOCK, Faults, Layout, blocks
 from earwitness.audio.levels import ChannelLevels, LevelMeter, channel_name
 from earwitness.audio.resample import Resampler
-from earwitness.audio.source import ByteFile, Source
+from earwitness.audio.source import ByteFile, Pipe, Source
 from earwitness.errors import AudioError
 
 Block = NDArray[np.float32]
@@ -89,9 +89,11 @@ class AudioStream:
         On opening as :func:`open_audio`; while reading ``no-samples``, ``non-finite`` or ``unreadable``.
     """
 
-    def __init__(self, data: ByteFile, *, channel: int | None = None, owned: bool = True) -> None:
-        self._data, self._owned, self._channel = data, owned, channel
-        self._opened: Opened = open_container(data)
+    def __init__(
+        self, data: ByteFile | Pipe, *, channel: int | None = None, owned: bool = True, piece: int = BLOCK
+    ) -> None:
+        self._data, self._owned, self._channel, self._piece = data, owned, channel, piece
+        self._opened: Opened = open_pipe(data) if isinstance(data, Pipe) else open_container(data)
         self.source: Source = self._opened.source
         self.warnings: list[str] = []
         self._faults = Faults()
@@ -146,6 +148,13 @@ class AudioStream:
         if self._owned:
             self._data.close()
 
+    def pieces(self) -> Iterator[Block]:
+        """Blocks of any length as soon as they are decoded, in place of those of 10 s."""
+        for piece in self._resampled():
+            if piece.size:
+                yield piece
+        self._finish()
+
     def _read(self) -> Generator[Block, None, None]:
         size = BLOCK_SECONDS * SAMPLE_RATE
         waiting: list[Block] = []
@@ -164,7 +173,7 @@ class AudioStream:
 
     def _resampled(self) -> Iterator[Block]:
         resampler: Resampler | None = None
-        for layout, block in blocks(self._opened, self._faults):
+        for layout, block in blocks(self._opened, self._faults, self._piece):
             if layout != self._layout:
                 if resampler is not None and (self._layout is None or layout.rate != self._layout.rate):
                     yield resampler.flush()

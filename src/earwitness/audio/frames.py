@@ -64,8 +64,8 @@ class Layout:
         return name in _SAMPLE_FORMATS and 0 < self.channels <= MAX_CHANNELS and RATES[0] <= self.rate <= RATES[1]
 
 
-def blocks(opened: Opened, faults: Faults) -> Iterator[tuple[Layout, NDArray[np.float32]]]:
-    """Blocks of shape ``(channels, n)`` with ``n`` = 65,536, fewer only where the layout changes and at the end.
+def blocks(opened: Opened, faults: Faults, size: int = BLOCK) -> Iterator[tuple[Layout, NDArray[np.float32]]]:
+    """Blocks of shape ``(channels, n)`` with ``n`` = ``size``, fewer only where the layout changes and at the end.
 
     Integers become floats exactly (signed n-bit divided by ``2**(n-1)``, unsigned 8-bit shifted by 128 first); integers
     of 32 and more bits and doubles are rounded once; floats are taken as they are. The array is reused: use it before
@@ -85,8 +85,8 @@ def blocks(opened: Opened, faults: Faults) -> Iterator[tuple[Layout, NDArray[np.
                 yield layout, shelf.take(shelf.count)
             layout, known, shelf = new, found, _Shelf(new)
         shelf.add(frame)
-        while shelf.count >= BLOCK and layout is not None:
-            yield layout, shelf.take(BLOCK)
+        while shelf.count >= size and layout is not None:
+            yield layout, shelf.take(size)
     if layout is not None and shelf.count:
         yield layout, shelf.take(shelf.count)
 
@@ -126,7 +126,7 @@ class _Shelf:
         self.count += samples
 
     def take(self, count: int) -> NDArray[np.float32]:
-        """The first ``count`` samples of every channel, at most :data:`BLOCK`."""
+        """The first ``count`` samples of every channel."""
         if self._out is None or self._out.shape[1] < count:
             self._out = np.empty((self._channels, count), np.float32)
         out = self._out[:, :count]

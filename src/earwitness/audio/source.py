@@ -21,6 +21,7 @@ SPOOL_MEMORY = 16 << 20
 """Bytes of a pipe that stay in memory; what is longer goes to a temporary file: 16 MiB."""
 
 _PIECE = 1 << 20
+_HEAD = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -188,3 +189,51 @@ class ByteFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Pipe:
+    """Bytes that come as they are made, for FFmpeg to read once and forward: a microphone, a program, a connection.
+
+    Nothing is stored but the first 4 KiB. As in ``container.Reader``, nothing is raised while FFmpeg reads: a failure
+    ends the bytes and stays in ``failure``.
+
+    Examples
+    --------
+    >>> pipe = Pipe(io.BytesIO(b"RIFF...."), "<stdin>")
+    >>> pipe.read(6), pipe.size, pipe.head(4)
+    (b'RIFF..', 6, b'RIFF')
+    """
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        self.path, self.name, self.size = path, path, 0
+        self.failure: AudioError | None = None
+        # read1 hands out what has arrived, where read would wait for all that was asked for
+        self._read = getattr(file, "read1", file.read)
+        self._digest, self._head = hashlib.sha256(), b""
+
+    def read(self, count: int) -> bytes:
+        """What has arrived, at least one byte and at most ``count``; none at the end."""
+        if self.failure is not None:
+            return b""
+        try:
+            data: bytes = self._read(count) or b""
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self.failure = AudioError(f"{self.path}: cannot be read: {reason}", code="unreadable")
+            return b""
+        self.size += len(data)
+        self._digest.update(data)
+        if len(self._head) < _HEAD:
+            self._head += data[: _HEAD - len(self._head)]
+        return data
+
+    def head(self, count: int = _HEAD) -> bytes:
+        """The first bytes, as far as they were read and stored."""
+        return self._head[:count]
+
+    def sha256(self) -> str:
+        """The SHA-256 of what was read so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Nothing: the file belongs to whoever opened it."""
