@@ -23,20 +23,22 @@ from earwitness.data.manifest import read_manifest
 from earwitness.errors import ConfigError, TrainingError, UnknownNameError
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.loop import Run
+from earwitness.train.material import open_material
 from earwitness.train.publish import load_run, publish
-from earwitness.train.recipe import load_recipe, recipe_names
+from earwitness.train.recipe import Recipe, load_recipe, recipe_names
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from earwitness.data.manifest import read_manifest
 from earwitness.train.loop import Run
+from earwitness.train.material import open_material
 from earwitness.train.recipe import load_recipe
 recipe, manifest, folder, cache = sys.argv[1:]
 def report(row):
     if row["step"] == 4:
         os.kill(os.getpid(), signal.SIGKILL)
-Run(load_recipe(recipe), read_manifest(manifest), Path(folder), cache=Path(cache), report=report).fit()
+recipe = load_recipe(recipe)
+Run(recipe, open_material(Path(manifest), recipe, Path(cache)), Path(folder), report=report).fit()
 """
 
 
@@ -46,6 +48,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lab_files.miniature(folder)
     lab_files.recipe_file(folder)
     return folder
+
+
+def make(recipe: Recipe, lab: Path, folder: Path, manifest: str = "manifest.csv") -> Run:
+    return Run(recipe, open_material(lab / manifest, recipe, lab / "cache"), folder)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +119,7 @@ def test_killed_run_goes_on_and_ends_in_the_same_weights(lab: Path, trained: Pat
     assert done.returncode == -signal.SIGKILL
     assert load_tensors(folder / "last.safetensors")[1]["step"] == 2
     recipe = load_recipe(str(lab / "miniature.toml"))
-    Run(recipe, read_manifest(lab / "manifest.csv"), folder, cache=lab / "cache").fit()
+    make(recipe, lab, folder).fit()
     straight, _ = load_tensors(trained / "last.safetensors")
     resumed, facts = load_tensors(folder / "last.safetensors")
     assert facts["step"] == 6
@@ -125,7 +131,7 @@ def test_killed_run_goes_on_and_ends_in_the_same_weights(lab: Path, trained: Pat
 def test_folder_of_another_recipe_is_refused(lab: Path, trained: Path) -> None:
     recipe = load_recipe(str(lab / "miniature.toml"), ["seed=4"])
     with pytest.raises(TrainingError, match="another recipe"):
-        Run(recipe, read_manifest(lab / "manifest.csv"), trained, cache=lab / "cache")
+        make(recipe, lab, trained)
 
 
 def test_eval_rows_are_not_touched(lab: Path, tmp_path: Path) -> None:
@@ -135,26 +141,26 @@ def test_eval_rows_are_not_touched(lab: Path, tmp_path: Path) -> None:
     manifest = lab / "with_eval.csv"
     manifest.write_text("\n".join([header, ghost, *text.splitlines()[1:]]) + "\n")
     recipe = load_recipe(str(lab / "miniature.toml"), ["run.steps=1", "run.evaluate_every=1"])
-    outcome = Run(recipe, read_manifest(manifest), tmp_path / "run", cache=lab / "cache").fit()
+    outcome = make(recipe, lab, tmp_path / "run", "with_eval.csv").fit()
     assert outcome.steps == 1
 
 
 def test_start_from_another_run(lab: Path, trained: Path, tmp_path: Path) -> None:
     overrides = [f'start_from="{trained}"', "optimizer.lr=0.0", "optimizer.ema=0.0", "run.steps=1"]
     recipe = load_recipe(str(lab / "miniature.toml"), overrides)
-    run = Run(recipe, read_manifest(lab / "manifest.csv"), tmp_path / "run", cache=lab / "cache")
+    run = make(recipe, lab, tmp_path / "run")
     _, network, _ = load_run(trained)
     for name, value in network.named_parameters():
         torch.testing.assert_close(run.network.get_parameter(name), value, rtol=0, atol=0)
     other = load_recipe(str(lab / "miniature.toml"), [f'start_from="{trained}"', "model.settings.embedding=8"])
     with pytest.raises(TrainingError, match="another network"):
-        Run(other, read_manifest(lab / "manifest.csv"), tmp_path / "other", cache=lab / "cache")
+        make(other, lab, tmp_path / "other")
 
 
 def test_patience_stops(lab: Path, tmp_path: Path) -> None:
     overrides = ["run.patience=1", "run.steps=40", "run.evaluate_every=1", "optimizer.lr=0.0", "optimizer.ema=0.0"]
     recipe = load_recipe(str(lab / "miniature.toml"), overrides)
-    outcome = Run(recipe, read_manifest(lab / "manifest.csv"), tmp_path / "run", cache=lab / "cache").fit()
+    outcome = make(recipe, lab, tmp_path / "run").fit()
     assert outcome.stopped_by == "patience"
     assert outcome.steps < 40
 

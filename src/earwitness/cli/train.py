@@ -15,7 +15,12 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.", show_default=False)],
     manifest: Annotated[
         Path,
-        typer.Option("--manifest", "-m", help="Rows with the splits train and dev.", show_default=False),
+        typer.Option(
+            "--manifest",
+            "-m",
+            help="Rows with the splits train and dev, or a folder that 'earwitness data images' wrote.",
+            show_default=False,
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; goes on where it was stopped.")] = Path("runs"),
     detector: Annotated[
@@ -32,16 +37,17 @@ def train(
     """Train a detector, choose its weights on dev, and write it with calibration, thresholds and measured error rates.
 
     Rows of other splits than train and dev are not looked at. A second call with the same recipe and folder goes on
-    where the first one stopped.
+    where the first one stopped. A folder of pictures trains a recipe on mel_image from the files; the detector is
+    measured on the recordings that they were made of.
     """
-    from earwitness.data.manifest import read_manifest
     from earwitness.train.loop import Run
+    from earwitness.train.material import open_material
     from earwitness.train.recipe import load_recipe
 
     chosen = load_recipe(recipe, settings or [])
-    rows = read_manifest(manifest, root=root)
+    material = open_material(manifest, chosen, cache, root=root, jobs=jobs)
     folder = out / chosen.name if out == Path("runs") else out
-    run = Run(chosen, rows, folder, cache=cache, jobs=jobs, report=_line)
+    run = Run(chosen, material, folder, report=_line)
     say(f"{folder}: {sum(p.numel() for p in run.network.parameters()):,} parameters", sys.stderr)
     outcome = run.fit()
     say(
@@ -54,7 +60,7 @@ def train(
         from earwitness.train.publish import publish
 
         target = detector or folder / "detector"
-        publish([folder], rows, target, commit=revision(), jobs=jobs)
+        publish([folder], material.recordings(), target, commit=revision(), jobs=jobs)
         say(str(target))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from earwitness.augment import AUGMENTS
-from earwitness.augment.signals import RATE, Samples, fit
+from earwitness.augment.signals import RATE, Samples, clip_seed, fit
 from earwitness.config import build
+from earwitness.data.manifest import Row
+from earwitness.errors import ConfigError
 from earwitness.registry import find
-from earwitness.train.cache import AudioCache, clip_seed
+from earwitness.train.cache import AudioCache
 from earwitness.train.sampling import GROUP, GroupSampler
 
 
@@ -57,7 +59,10 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: waveform ``(batch, samples)``, target 1 = spoof ``(batch,)``, group number ``(batch,)``."""
+    """One batch: waveform ``(batch, samples)``, target 1 = spoof ``(batch,)``, group number ``(batch,)``.
+
+    ``waveform`` holds pictures ``(batch, 1, height, width)`` where training is on pictures.
+    """
 
     waveform: Tensor
     target: Tensor
@@ -90,28 +95,73 @@ class Augmenter:
         return samples
 
 
-class Batches(Dataset[Batch]):
-    """The batch of every step, made when asked; depends on ``(seed, step)`` and the cache alone.
+class Clips(Protocol):
+    """What a batch is made of: called with a row, the step, samples wanted, and where in [0, 1) to begin."""
+
+    def __call__(self, row: Row, step: int, length: int, start: float) -> Samples:
+        """One clip as the network gets it, without the batch's axis."""
+        ...
+
+
+class Crops:
+    """Augmented crops of decoded audio; what is done to a clip depends on ``(seed, step, id)`` alone.
 
     Parameters
     ----------
-    sampler, cache:
-        Rows and their audio.
+    cache:
+        The audio.
     augment:
         The law.
+    variants:
+        Codec variants to draw from; at most what the cache has.
+    steps:
+        Length of the run, for the ramp.
+    seed:
+        Seed of all draws.
+    """
+
+    def __init__(self, cache: AudioCache, augment: AugmentSettings, *, variants: int, steps: int, seed: int) -> None:
+        self.cache, self.augment = cache, Augmenter(augment)
+        self.variants, self.steps, self.seed = variants, steps, seed
+
+    def __call__(self, row: Row, step: int, length: int, start: float) -> Samples:
+        """One augmented crop ``(length,)``."""
+        rng = np.random.default_rng(clip_seed(self.seed, step, row.id))
+        variant, ramp = 0, self.augment.settings.ramp * self.steps
+        share = min(1.0, step / ramp) if ramp else 1.0
+        if self.variants and rng.random() < self.augment.settings.codec_variant * share:
+            variant = int(rng.integers(1, self.variants + 1))
+        samples = self.cache.samples(row.id, variant)
+        first = int(start * max(0, len(samples) - length))
+        return self.augment(fit(samples[first : first + length], length), rng, share)
+
+
+class Batches(Dataset[Batch]):
+    """The batch of every step, made when asked; depends on ``(seed, step)`` and the clips alone.
+
+    Parameters
+    ----------
+    sampler:
+        Which rows.
+    clips:
+        What is made of a row.
     size:
-        Clips in a batch over all processes, a multiple of :data:`GROUP`.
+        Clips in a batch over all processes, a multiple of :data:`GROUP` times the processes.
     seconds:
         Crop lengths; one is drawn for each batch.
     rank, world:
         This process and how many there are: each takes every ``world``-th group.
+
+    Raises
+    ------
+    ConfigError
+        If the groups of a batch cannot be shared out evenly.
     """
 
     def __init__(
         self,
         sampler: GroupSampler,
-        cache: AudioCache,
-        augment: AugmentSettings,
+        clips: Clips,
         *,
         size: int,
         seconds: Sequence[float],
@@ -120,7 +170,9 @@ class Batches(Dataset[Batch]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.sampler, self.cache, self.augment = sampler, cache, Augmenter(augment)
+        if size % (GROUP * world):
+            raise ConfigError(f"run.batch is {size}, for {world} processes", hint=f"give a multiple of {GROUP * world}")
+        self.sampler, self.clips = sampler, clips
         self.groups, self.seconds, self.steps, self.seed = size // GROUP, tuple(seconds), steps, seed
         self.rank, self.world = rank, world
 
@@ -130,28 +182,17 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, 2])
         length = int(self.seconds[rng.integers(len(self.seconds))] * RATE)
-        mine = self.sampler.groups(step, self.groups)[self.rank :: self.world]
+        drawn = self.sampler.groups(step, self.groups)
         waves, targets, groups = [], [], []
-        for number, group in enumerate(mine):
-            for place, index in enumerate(group):
+        for number in range(self.rank, self.groups, self.world):
+            for place, index in enumerate(drawn[number]):
                 row = self.sampler.rows[index]
                 # a pair starts at the same place, so that only the voice's making differs
                 start = np.random.default_rng([self.seed, step, 3, number, place % 2]).random()
-                waves.append(torch.from_numpy(self.clip(row.id, step, length, start)))
+                waves.append(torch.from_numpy(self.clips(row, step, length, start)))
                 targets.append(float(row.spoof))
                 groups.append(number)
         return Batch(torch.stack(waves), torch.tensor(targets), torch.tensor(groups))
-
-    def clip(self, clip: str, step: int, length: int, start: float) -> Samples:
-        """One augmented crop; ``start`` in [0, 1) says where in the clip."""
-        rng = np.random.default_rng(clip_seed(self.seed, step, clip))
-        variant, ramp = 0, self.augment.settings.ramp * self.steps
-        share = min(1.0, step / ramp) if ramp else 1.0
-        if self.cache.variants and rng.random() < self.augment.settings.codec_variant * share:
-            variant = int(rng.integers(1, self.cache.variants + 1))
-        samples = self.cache.samples(clip, variant)
-        first = int(start * max(0, len(samples) - length))
-        return self.augment(fit(samples[first : first + length], length), rng, share)
 
 
 def _one(batch: list[Batch]) -> Batch:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from earwitness import metrics
-from earwitness.augment.signals import RATE
+from earwitness.audio.windows import WindowPlan, tile
 from earwitness.data.manifest import Manifest
 from earwitness.train.cache import AudioCache
 
@@ -22,11 +22,11 @@ def dev_logits(
     clips: Sequence[str],
     *,
     variant: int = 0,
-    seconds: float = 4.0,
+    window: WindowPlan,
     batch: int = 32,
     device: torch.device | str = "cpu",
 ) -> NDArray[np.float64]:
-    """Logits of the first ``seconds`` of each clip, in the order of ``clips``.
+    """Logits of the first window of each clip, in the order of ``clips``; too short ones are repeated, as in a scan.
 
     Clips are scored in batches of about equal length, each cut to the shortest of its batch, so that none is padded.
     """
@@ -36,7 +36,7 @@ def dev_logits(
     with torch.inference_mode():
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            waves = [cache.samples(clips[i], variant)[: int(seconds * RATE)] for i in chosen]
+            waves = [tile(cache.samples(clips[i], variant)[: window.length], window.minimum) for i in chosen]
             length = min(map(len, waves))
             stacked = torch.from_numpy(np.stack([w[:length] for w in waves])).to(device)
             out[chosen] = network.score(stacked).float().cpu().numpy()  # type: ignore[operator]

@@ -17,14 +17,13 @@ from torch import Tensor, nn
 
 from earwitness.augment.mask import mask_bands
 from earwitness.config import build
-from earwitness.data.manifest import Manifest
 from earwitness.errors import TrainingError
 from earwitness.registry import find
-from earwitness.train.batches import Batches, cache_folder, loader
-from earwitness.train.cache import AudioCache, build_cache, cache_key
+from earwitness.train.batches import Batches, loader
 from earwitness.train.checkpoint import Average, load_checkpoint, load_tensors, save_checkpoint, save_tensors
-from earwitness.train.devset import dev_logits, dev_metrics
+from earwitness.train.devset import dev_metrics
 from earwitness.train.losses import LOSSES
+from earwitness.train.material import Material
 from earwitness.train.recipe import Network, Recipe
 from earwitness.train.sampling import GroupSampler
 
@@ -66,16 +65,6 @@ def learning_rate(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def split_caches(manifest: Manifest, recipe: Recipe, base: Path, jobs: int) -> tuple[AudioCache, AudioCache]:
-    """Decoded audio of train and dev; dev gets one codec variant, so that choosing sees coded audio too."""
-    caches = []
-    for split, variants in (("train", recipe.run.codec_variants), ("dev", 1)):
-        rows = manifest.filter(split=split)
-        folder = cache_folder(base, cache_key(rows, variants, 1, 30.0), split)
-        caches.append(build_cache(rows, folder, variants=variants, seed=1, jobs=jobs))
-    return caches[0], caches[1]
-
-
 class Run:
     """One training run in ``folder``: ``recipe.json``, ``history.csv``, ``last`` and ``best`` checkpoints.
 
@@ -83,14 +72,10 @@ class Run:
     ----------
     recipe:
         What to train.
-    manifest:
-        Rows with the splits ``train`` and ``dev``; other splits are ignored.
+    material:
+        Clips of the splits ``train`` and ``dev``.
     folder:
         The run folder; a folder of the same recipe is gone on with.
-    cache:
-        Folder for decoded audio, shared between runs.
-    jobs:
-        Processes that decode.
     report:
         Called with every row of the history.
 
@@ -103,21 +88,17 @@ class Run:
     def __init__(
         self,
         recipe: Recipe,
-        manifest: Manifest,
+        material: Material,
         folder: Path,
         *,
-        cache: Path,
-        jobs: int = 1,
         report: Report | None = None,
     ) -> None:
         from accelerate import Accelerator
 
         self.recipe, self.folder, self.report = recipe, folder, report
         self._claim(folder, recipe)
-        train_cache, self.dev_cache = split_caches(manifest, recipe, cache, jobs)
-        train = manifest.filter(lambda r: r.id in train_cache, split="train")
-        self.dev = manifest.filter(lambda r: r.id in self.dev_cache, split="dev")
-        self.train_systems = frozenset(r.system for r in train if r.spoof)
+        self.material = material
+        self.train_systems = frozenset(r.system for r in material.train if r.spoof)
         self.accelerator = Accelerator(mixed_precision=recipe.run.precision)
         torch.manual_seed(recipe.seed)
         # channels last: convolutions of few channels run about a third faster on a CPU
@@ -131,9 +112,8 @@ class Run:
         self.model, self.prepared = self.accelerator.prepare(self.network, self.optimizer)
         self.average = Average(self.network, o.ema)
         self.batches = Batches(
-            GroupSampler(train, recipe.sampling, seed=recipe.seed),
-            train_cache,
-            recipe.augment,
+            GroupSampler(material.train, recipe.sampling, seed=recipe.seed),
+            material.clips(recipe),
             size=r.batch,
             seconds=r.seconds,
             steps=r.steps,
@@ -147,8 +127,9 @@ class Run:
 
     @staticmethod
     def _claim(folder: Path, recipe: Recipe) -> None:
-        path, mine = folder / "recipe.json", json.loads(json.dumps(asdict(recipe)))
-        if path.exists() and json.loads(path.read_text()) != mine:
+        path, mine = folder / "recipe.json", _plain(recipe)
+        # settings that are younger than the folder have their defaults there
+        if path.exists() and _plain(build(Recipe, json.loads(path.read_text()), where=str(path))) != mine:
             raise TrainingError(f"{folder}: holds a run of another recipe", hint="give another --out, or remove it")
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine, indent=1))
@@ -237,13 +218,11 @@ class Run:
         return copy.eval()
 
     def _look(self, loss: float) -> None:
-        network, clips = self.averaged(), [row.id for row in self.dev]
-        device = self.accelerator.device
-        clean = dev_metrics(self.dev, dev_logits(network, self.dev_cache, clips, device=device), self.train_systems)
-        coded = dev_logits(network, self.dev_cache, clips, variant=1, device=device)
-        row = {"step": float(self.step), "loss": loss, "minutes": self.seconds / 60, **clean}
-        row |= {f"coded_{k}": v for k, v in dev_metrics(self.dev, coded, self.train_systems).items() if k == "choice"}
-        row["choice"] = (row["choice"] + row.pop("coded_choice")) / 2
+        network, dev = self.averaged(), self.material.dev
+        found = self.material.logits(network, self.accelerator.device)
+        several = [dev_metrics(dev, logits, self.train_systems) for logits in found]
+        row = {"step": float(self.step), "loss": loss, "minutes": self.seconds / 60, **several[0]}
+        row["choice"] = sum(each["choice"] for each in several) / len(several)
         row["waiting"] = self.waited / max(self.seconds, 1e-9)
         if not self.best or row["choice"] < self.best["choice"]:
             self.best, self.since_best = row, 0
@@ -255,6 +234,11 @@ class Run:
             _append(self.folder / "history.csv", row)
             if self.report:
                 self.report(row)
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return plain
 
 
 def _append(path: Path, row: dict[str, float]) -> None:

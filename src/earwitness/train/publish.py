@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,8 @@ def publish(
     """
     loaded = [load_run(run) for run in runs]
     recipe = loaded[0][0]
+    if any(other.window != recipe.window for other, _, _ in loaded):
+        raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
     model, parity = export_onnx(network.eval())
     info = _provisional(loaded, manifest.filter(split="train"), version)
@@ -184,7 +187,7 @@ def _provisional(
         "version": version,
         "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
         "sample_rate": RATE,
-        "window": {"seconds": 4.0, "hop": 2.0, "min_seconds": 1.0},
+        "window": asdict(recipe.window),
         "pooling": "mean",
         "calibration": Calibration((), (Affine(1.0, 0.0),)).to_dict(),
         "thresholds": {"human": -1.0, "synthetic": 1.0, "rule": "provisional", "chosen_on": ""},

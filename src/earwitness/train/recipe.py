@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from earwitness.audio.windows import WindowPlan
 from earwitness.config import build, read_toml, with_overrides
 from earwitness.errors import ConfigError, UnknownNameError
 from earwitness.features import FRONTENDS
@@ -92,6 +93,7 @@ class Recipe:
     """Everything that makes a detector; see ``recipes/*.toml``.
 
     ``start_from`` is a run folder of the same network whose best weights training starts from; empty starts afresh.
+    ``window`` is what the detector hears at once; a network of one fixed input length has ``min_seconds = seconds``.
     """
 
     name: str
@@ -105,10 +107,14 @@ class Recipe:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    window: WindowPlan = field(default_factory=lambda: WindowPlan(4.0, 2.0, 1.0))
 
 
 class Network(nn.Module):
-    """Front end and model as one: waveform ``(batch, samples)`` to outputs; :meth:`score` gives the logit."""
+    """Front end and model as one: waveform ``(batch, samples)`` to outputs; :meth:`score` gives the logit.
+
+    Pictures ``(batch, channels, height, width)`` that were made before go straight to the model.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -120,7 +126,9 @@ class Network(nn.Module):
 
     def forward(self, waveform: Tensor, mask: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Outputs ``(batch, 1 or 2)``; ``mask`` changes the front end's picture while training."""
-        if self.training:
+        if waveform.ndim == 4:
+            picture = waveform
+        elif self.training:
             # half precision is for the network; the front end's logarithms need single
             with torch.autocast(waveform.device.type, enabled=False):
                 picture = self.frontend(waveform).contiguous(memory_format=torch.channels_last)
