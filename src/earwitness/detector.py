@@ -235,8 +235,12 @@ class Detector:
         """The verdict on what was heard already; settings as for :meth:`scan`, which is hearing and judging in one."""
         limits = self.thresholds(prior, cost_miss, cost_false_alarm, threshold)
         shift = limits.synthetic - self.info.thresholds.synthetic
-        label, reason = decide(heard.llr, limits, heard.reason)
         quality, facts = heard.quality.to_dict(), heard.source.to_dict()
+        moved: tuple[str, ...] = ()
+        if threshold is None:
+            own, moved = self.limits_for(quality, facts["codec"])
+            limits = own.shifted(shift)
+        label, reason = decide(heard.llr, limits, heard.reason, wide_for=self._words(moved, quality, facts["codec"]))
         scored = tuple(w.stretch() for w in heard.windows)
         return Verdict(
             path=path if path is not None else str(facts["path"]),
@@ -274,11 +278,30 @@ class Detector:
             raise ConfigError(f"threshold is {threshold}; it must be a finite log-likelihood ratio")
         return Thresholds(threshold, threshold)
 
+    def limits_for(self, quality: Mapping[str, Any], codec: str) -> tuple[Thresholds, tuple[str, ...]]:
+        """The detector's own limits for audio with these facts, and the facts that make them wider than at best.
+
+        Parameters
+        ----------
+        quality, codec:
+            As for :func:`~earwitness.error_cells.cell_of`.
+        """
+        from earwitness.error_cells import cell_of
+
+        return self.info.limits.of(cell_of(quality, codec))
+
+    @staticmethod
+    def _words(moved: tuple[str, ...], quality: Mapping[str, Any], codec: str) -> str:
+        from earwitness.detector_limits import widened_words
+        from earwitness.error_cells import cell_of
+
+        return widened_words(moved, cell_of(quality, codec))
+
     def _error_rates(self, quality: Mapping[str, Any], codec: str, limits: Thresholds) -> dict[str, Any]:
         from earwitness.error_cells import quote
 
         out = quote(self.info.error_rates, quality, codec)
-        if out["cell"] is not None and limits != self.info.thresholds:
+        if out["cell"] is not None and limits != self.limits_for(quality, codec)[0]:
             out["text"] += " It was measured at the detector's own limits, which are not those used here."
         return out
 

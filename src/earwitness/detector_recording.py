@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: called with seconds heard so far and seconds in all (None where the file does not say)
 Progress = Callable[[float, float | None], None]
+#: called with windows as they are scored, and the channel (from 0) where channels are heard apart
+Windows = Callable[[Sequence[ScoredWindow], int | None], None]
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,26 @@ class FileScore:
 
 
 def score_recording(
-    detector: Detector, source: Recording, *, window: float | None = None, progress: Progress | None = None
+    detector: Detector,
+    source: Recording,
+    *,
+    window: float | None = None,
+    progress: Progress | None = None,
+    windows: Windows | None = None,
 ) -> FileScore:
     """Hear ``source`` in one pass, and once more per channel where channels differ; see :meth:`Detector.score_file`."""
     from earwitness.audio import Audio, open_audio
 
     if isinstance(source, Audio):
-        return _hear(detector, _Decoded(source), None, window, progress)
+        return _hear(detector, _Decoded(source), None, window, progress, windows)
     with open_audio(source) as stream:
-        whole = _hear(detector, stream, None, window, progress)
+        whole = _hear(detector, stream, None, window, progress, windows)
         if not stream.levels.split:
             return whole
         apart = []
         for channel in stream.levels.voices:
             with stream.again(channel) as one:
-                apart.append(_hear(detector, one, channel, window, progress))
+                apart.append(_hear(detector, one, channel, window, progress, windows))
     return _decisive(whole, apart)
 
 
@@ -80,16 +87,27 @@ def _decisive(whole: FileScore, apart: list[FileScore]) -> FileScore:
 
 
 def _hear(
-    detector: Detector, blocks: Any, channel: int | None, window: float | None, progress: Progress | None
+    detector: Detector,
+    blocks: Any,
+    channel: int | None,
+    window: float | None,
+    progress: Progress | None,
+    windows: Windows | None,
 ) -> FileScore:
     from earwitness.audio.gate import gate
 
     stream = detector.stream(window=window)
+    told = 0
     for block in blocks:
-        stream.push(block)
+        scored = stream.push(block)
+        if windows is not None and scored:
+            windows(scored, channel)
+            told += len(scored)
         if progress is not None:
             progress(stream.seconds, blocks.source.duration)
     heard = stream.finish(blocks.levels)
+    if windows is not None and len(heard.windows) > told:
+        windows(heard.windows[told:], channel)
     reason, doubts = gate(heard.quality)
     warnings = (*blocks.warnings, *heard.warnings, *doubts, *_window_note(detector.info, window))
     return FileScore(

@@ -20,17 +20,32 @@ from earwitness.verdict import Verdict
 PICTURES = 50
 
 
-def page(verdicts: Sequence[Verdict], *, command: str, made: datetime) -> str:
-    """The report as text; see :func:`earwitness.report.write_report`."""
+OWN_COMPUTER = "The scan ran on the user's own computer; nothing was sent anywhere."
+
+
+def page(
+    verdicts: Sequence[Verdict],
+    *,
+    command: str,
+    made: datetime,
+    origin: str = OWN_COMPUTER,
+    no_pictures: str = "",
+) -> str:
+    """The report as text; see :func:`earwitness.report.write_report`.
+
+    ``origin`` is the sentence on where the scan ran. ``no_pictures`` says why no recording shall be read again for its
+    spectrogram; then none is opened, whatever its path is.
+    """
     entries = [verdict.to_dict() for verdict in verdicts]
     title = f"Voice report: {_name(entries[0])}" if len(entries) == 1 else f"Voice report: {len(entries)} recordings"
     style = files("earwitness.report").joinpath("style.css").read_text(encoding="utf-8")
-    parts = [_head(entries, title, made)]
+    parts = [_head(entries, title, made, origin)]
     if len(entries) != 1:
         parts.append(_summary(entries))
     drawn = 0
     for number, facts in enumerate(entries, 1):
-        parts.append(_recording(facts, number, alone=len(entries) == 1, draw=drawn < PICTURES))
+        why_none = no_pictures or ("" if drawn < PICTURES else f"only the first {PICTURES} recordings have one")
+        parts.append(_recording(facts, number, alone=len(entries) == 1, why_none=why_none))
         drawn += "error" not in facts
     parts += [_reproduce(entries, command), _foot()]
     body = tag("body", *parts)
@@ -53,12 +68,12 @@ def _meta(title: str, style: str) -> Markup:
     )
 
 
-def _head(entries: Sequence[dict[str, Any]], title: str, made: datetime) -> Markup:
+def _head(entries: Sequence[dict[str, Any]], title: str, made: datetime, origin: str) -> Markup:
     lines = [f"Made on {made:%d %B %Y, %H:%M %Z} with earwitness {__version__}."]
     used = {(e["detector"].get("id"), e["detector"].get("version")) for e in entries if e.get("detector")}
     if used:
         lines.append("Detector: " + ", ".join(sorted(f"{i} {v or ''}".strip() for i, v in used)) + ".")
-    lines.append("The scan ran on the user's own computer; nothing was sent anywhere.")
+    lines.append(origin)
     kicker = tag("p", "Was this voice spoken or generated?", class_="kicker")
     return tag(
         "header", kicker, tag("h1", title.removeprefix("Voice report: ")), tag("p", " ".join(lines), class_="meta")
@@ -99,7 +114,7 @@ def _summary(entries: Sequence[dict[str, Any]]) -> Markup:
     return tag("section", tag("h3", "Summary"), tag("div", whole, class_="table"), tag("p", key, class_="note"))
 
 
-def _recording(facts: dict[str, Any], number: int, *, alone: bool, draw: bool) -> Markup:
+def _recording(facts: dict[str, Any], number: int, *, alone: bool, why_none: str) -> Markup:
     head = [] if alone else [tag("h2", f"{number}. {_name(facts)}")]
     if "error" in facts:
         error = facts["error"]
@@ -109,7 +124,7 @@ def _recording(facts: dict[str, Any], number: int, *, alone: bool, draw: bool) -
         box.append(tag("p", f"Error code: {error['code']}. Nothing is said about this recording.", class_="evidence"))
         parts: list[Markup] = [*head, tag("div", *box, class_="verdict")]
     else:
-        picture, why = _picture(facts) if draw else (None, f"only the first {PICTURES} recordings have one")
+        picture, why = (None, why_none) if why_none else _picture(facts)
         parts = [
             *head,
             sections.verdict_box(facts),
