@@ -142,8 +142,11 @@ def open_pipe(pipe: Pipe) -> Opened:
     """
     import av
 
-    # the header alone says what WebM and WAVE hold; FFmpeg would else wait for seconds of sound
+    # the header alone says what WebM holds; FFmpeg would else wait for seconds of sound. Its flag "nobuffer" would
+    # wait less, but drops what it has looked at.
     options = {**_ALLOWED, "analyzeduration": "200000"}
+    if pipe.only is not None:
+        options |= {"format_whitelist": pipe.only[0], "codec_whitelist": pipe.only[1]}
     try:
         container = av.open(
             pipe, container_options=options, io_open=_nothing, buffer_size=_READ, metadata_errors="replace"

@@ -159,6 +159,8 @@ class PipeAudio:
         An open binary file; it stays open.
     path:
         What to call it.
+    only:
+        Demuxers and decoders that may be tried, as for :class:`~earwitness.audio.source.Pipe`.
 
     Raises
     ------
@@ -166,8 +168,8 @@ class PipeAudio:
         On opening as :func:`~earwitness.audio.container.open_pipe`; while reading as :class:`AudioStream`.
     """
 
-    def __init__(self, file: BinaryIO, path: str = "<stream>") -> None:
-        self._pipe = Pipe(file, path)
+    def __init__(self, file: BinaryIO, path: str = "<stream>", *, only: tuple[str, str] | None = None) -> None:
+        self._pipe = Pipe(file, path, only=only)
         self._stream = AudioStream(self._pipe, piece=PIECE)
 
     @property

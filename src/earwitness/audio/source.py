@@ -195,7 +195,8 @@ class Pipe:
     """Bytes that come as they are made, for FFmpeg to read once and forward: a microphone, a program, a connection.
 
     Nothing is stored but the first 4 KiB. As in ``container.Reader``, nothing is raised while FFmpeg reads: a failure
-    ends the bytes and stays in ``failure``.
+    ends the bytes and stays in ``failure``. ``only`` names the demuxers and the decoders that may be tried, separated
+    by commas; None stands for all of :mod:`earwitness.audio.formats`.
 
     Examples
     --------
@@ -204,8 +205,8 @@ class Pipe:
     (b'RIFF..', 6, b'RIFF')
     """
 
-    def __init__(self, file: BinaryIO, path: str) -> None:
-        self.path, self.name, self.size = path, path, 0
+    def __init__(self, file: BinaryIO, path: str, *, only: tuple[str, str] | None = None) -> None:
+        self.path, self.name, self.size, self.only = path, path, 0, only
         self.failure: AudioError | None = None
         # read1 hands out what has arrived, where read would wait for all that was asked for
         self._read = getattr(file, "read1", file.read)
