@@ -44,6 +44,8 @@ class Settings:
         Other origins whose pages may call it (CORS); none unless given.
     workers, queue:
         Recordings scanned at once (0 = one per core) and admitted beyond them; more get 503.
+    streams:
+        Live streams at the same time; more get 503.
     upload_bytes, upload_seconds, idle_seconds:
         Largest request body, longest time for all of it, and for its next piece.
     memory_bytes, cpu_seconds, wall_seconds, audio_seconds:
@@ -75,6 +77,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     workers: int = 0
     queue: int = 64
+    streams: int = 16
     upload_bytes: int = 200 * MIB
     upload_seconds: float = 120.0
     idle_seconds: float = 15.0
@@ -88,7 +91,7 @@ class Settings:
     grace_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("workers", "queue", "rate_per_minute", "retention_days", "grace_seconds"):
+        for name in ("workers", "queue", "streams", "rate_per_minute", "retention_days", "grace_seconds"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must not be negative")
         limits = ("upload_bytes", "upload_seconds", "idle_seconds", "cpu_seconds", "wall_seconds", "audio_seconds")
