@@ -317,23 +317,53 @@ def choose_thresholds(
     Thresholds(human=0.0, synthetic=0.0)
     """
     x, y = _checked(llr, labels)
-    floor = math.log((1 - max_wrong) / max_wrong)
-    synthetic = _lowest(x, y, max_wrong, prior, upper_limit, floor)
-    human = -_lowest(-x, ~y, max_wrong, 1 - prior, upper_limit, floor)
+    synthetic = lowest_limit(x, y, max_wrong, prior=prior, upper_limit=upper_limit)
+    human = -lowest_limit(-x, ~y, max_wrong, prior=1 - prior, upper_limit=upper_limit)
     if human > synthetic:
         human = synthetic = min(max(0.0, synthetic), human)
     return Thresholds(human + 0.0, synthetic + 0.0)
 
 
-def _lowest(x: Floats, y: NDArray[np.bool_], max_wrong: float, prior: float, upper: bool, floor: float) -> float:
-    values = np.unique(x)
+def lowest_limit(
+    llr: ArrayLike,
+    labels: ArrayLike,
+    max_wrong: float = 0.05,
+    *,
+    prior: float = 0.5,
+    upper_limit: bool = False,
+    copies: float = 1.0,
+    callable_: ArrayLike | None = None,
+) -> float:
+    """One side of :func:`choose_thresholds`: the lowest limit above which at most ``max_wrong`` of the calls are wrong.
+
+    Parameters
+    ----------
+    llr, labels, max_wrong, prior, upper_limit:
+        As there. For the other side negate the ratios, invert the labels and take ``1 - prior``.
+    copies:
+        Trials per independent clip: the upper limit counts clips, not trials.
+    callable_:
+        (n,) False for trials that are not called whatever the limit, because another one keeps them back; they count
+        in the shares all the same.
+
+    Examples
+    --------
+    >>> lowest_limit([-3.0, 2.0, 1.0, 3.0], [0, 0, 1, 1])
+    2.5
+    """
+    x, y = _checked(llr, labels)
+    free = np.ones(x.shape, dtype=bool) if callable_ is None else np.asarray(callable_).astype(bool)
+    floor = math.log((1 - max_wrong) / max_wrong)
+    values = np.unique(x[free])
+    if not values.size:
+        return -math.inf
     cuts = np.concatenate([[values[0] - 1e-6], (values[1:] + values[:-1]) / 2])
-    right = y.sum() - np.searchsorted(np.sort(x[y]), cuts, side="right")
-    wrong = (~y).sum() - np.searchsorted(np.sort(x[~y]), cuts, side="right")
+    right = (y & free).sum() - np.searchsorted(np.sort(x[y & free]), cuts, side="right")
+    wrong = (~y & free).sum() - np.searchsorted(np.sort(x[~y & free]), cuts, side="right")
     false = (1 - prior) * wrong / (~y).sum()
     share = false / np.maximum(false + prior * right / y.sum(), 1e-300)
-    if upper:
-        share = _wilson_upper(share, (right + wrong).astype(np.float64))
+    if upper_limit:
+        share = _wilson_upper(share, (right + wrong).astype(np.float64) / copies)
     good = np.flatnonzero(share <= max_wrong)
     return float(cuts[good[0]]) if good.size else max(float(values[-1]), floor)
 

@@ -22,6 +22,7 @@ from earwitness.calibrate import Thresholds, probability, threshold_for
 from earwitness.detector_folder import CARD, MODEL, DetectorInfo, read_detector, write_detector
 from earwitness.detector_recording import FileScore, Progress, Windows, score_recording
 from earwitness.detector_stream import BATCH, DetectorStream, KnownSpeech, Meter, ScoredWindow, SpeechFrames
+from earwitness.error_cells import quote
 from earwitness.errors import AudioError, ConfigError, DetectorError
 from earwitness.pooling import spans
 from earwitness.verdict import Verdict, decide
@@ -236,11 +237,10 @@ class Detector:
         limits = self.thresholds(prior, cost_miss, cost_false_alarm, threshold)
         shift = limits.synthetic - self.info.thresholds.synthetic
         quality, facts = heard.quality.to_dict(), heard.source.to_dict()
-        moved: tuple[str, ...] = ()
+        own, wide_for = self.limits_for(quality, facts["codec"])
         if threshold is None:
-            own, moved = self.limits_for(quality, facts["codec"])
             limits = own.shifted(shift)
-        label, reason = decide(heard.llr, limits, heard.reason, wide_for=self._words(moved, quality, facts["codec"]))
+        label, reason = decide(heard.llr, limits, heard.reason, wide_for=wide_for if threshold is None else "")
         scored = tuple(w.stretch() for w in heard.windows)
         return Verdict(
             path=path if path is not None else str(facts["path"]),
@@ -260,7 +260,7 @@ class Detector:
             channel=heard.channel,
             detector={"id": self.info.id, "version": self.info.version, "sha256": self.info.sha256},
             version=_version(),
-            error_rates=self._error_rates(quality, facts["codec"], limits),
+            error_rates=quote(self.info.error_rates, quality, facts["codec"], own_limits=limits == own),
         )
 
     def thresholds(
@@ -278,32 +278,14 @@ class Detector:
             raise ConfigError(f"threshold is {threshold}; it must be a finite log-likelihood ratio")
         return Thresholds(threshold, threshold)
 
-    def limits_for(self, quality: Mapping[str, Any], codec: str) -> tuple[Thresholds, tuple[str, ...]]:
-        """The detector's own limits for audio with these facts, and the facts that make them wider than at best.
+    def limits_for(self, quality: Mapping[str, Any], codec: str) -> tuple[Thresholds, str]:
+        """The detector's own limits for audio with these facts, and in words which of them make the limits wide.
 
-        Parameters
-        ----------
-        quality, codec:
-            As for :func:`~earwitness.error_cells.cell_of`.
+        ``quality`` and ``codec`` as for :func:`~earwitness.error_cells.cell_of`.
         """
-        from earwitness.error_cells import cell_of
+        from earwitness.detector_limits import for_audio
 
-        return self.info.limits.of(cell_of(quality, codec))
-
-    @staticmethod
-    def _words(moved: tuple[str, ...], quality: Mapping[str, Any], codec: str) -> str:
-        from earwitness.detector_limits import widened_words
-        from earwitness.error_cells import cell_of
-
-        return widened_words(moved, cell_of(quality, codec))
-
-    def _error_rates(self, quality: Mapping[str, Any], codec: str, limits: Thresholds) -> dict[str, Any]:
-        from earwitness.error_cells import quote
-
-        out = quote(self.info.error_rates, quality, codec)
-        if out["cell"] is not None and limits != self.limits_for(quality, codec)[0]:
-            out["text"] += " It was measured at the detector's own limits, which are not those used here."
-        return out
+        return for_audio(self.info.limits, quality, codec)
 
 
 def _version() -> str:

@@ -3,15 +3,16 @@
 ``model.onnx`` takes ``waveform`` float32 (batch, samples) at 16 kHz and gives ``logit`` float32 (batch,), high = spoof.
 ``detector.json`` says how to use it::
 
-    {"format": 1, "id": "…", "version": "0.1.0", "created": "…", "sample_rate": 16000,
+    {"format": 2, "id": "…", "version": "0.1.0", "created": "…", "sample_rate": 16000,
      "window": {"seconds": 4.0, "hop": 2.0, "min_seconds": 1.0}, "pooling": "mean",
      "calibration": {"kind": "affine", "bands": [{"max_seconds": null, "scale": 1.0, "offset": 0.0}], "fitted_on": "…"},
      "thresholds": {"human": -1.0, "synthetic": 1.0, "rule": "…", "chosen_on": "dev"},
      "error_rates": [], "train_systems": [], "train": {}, "licenses": {},
      "files": {"model.onnx": {"sha256": "…", "bytes": 1}, "MODEL_CARD.md": {"sha256": "…", "bytes": 1}}}
 
-An optional ``"spans": {"threshold": x}`` sets the limit in LLR above which a stretch of a recording is reported; it
-is ``thresholds.synthetic`` where absent. Keys that are not named here are kept and not read.
+``thresholds`` may hold rows of wider limits, see :mod:`earwitness.detector_limits`; format 1 had none and is still
+read. An optional ``"spans": {"threshold": x}`` sets the limit in LLR above which a stretch of a recording is reported;
+it is ``thresholds.synthetic`` where absent. Keys that are not named here are kept and not read.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from typing import Any
 from earwitness.audio import SAMPLE_RATE
 from earwitness.audio.windows import WindowPlan
 from earwitness.calibrate import Calibration, Thresholds
+from earwitness.detector_limits import Limits
 from earwitness.errors import DetectorError, EarwitnessError
 from earwitness.pooling import POOLINGS
 
-FORMAT = 1
+FORMAT = 2
+KNOWN_FORMATS = (1, 2)
 MODEL, CARD, INFO = "model.onnx", "MODEL_CARD.md", "detector.json"
 _HINT = "write it again with earwitness export, or take an untouched copy"
 
@@ -51,7 +54,10 @@ class DetectorInfo:
     pooling:
         A name in :data:`earwitness.pooling.POOLINGS`.
     calibration, thresholds:
-        From raw scores to log-likelihood ratios, and the limits of the confident verdicts at prior 0.5 and equal costs.
+        From raw scores to log-likelihood ratios, and the limits of the confident verdicts at prior 0.5 and equal costs,
+        for audio at its best.
+    limits:
+        The same limits with those for other audio.
     span_threshold:
         Limit in LLR for a stretch that is reported.
     data:
@@ -63,9 +69,14 @@ class DetectorInfo:
     window: WindowPlan
     pooling: str
     calibration: Calibration
-    thresholds: Thresholds
+    limits: Limits
     span_threshold: float
     data: Mapping[str, Any]
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The limits for audio at its best, which are the narrowest."""
+        return self.limits.best
 
     @property
     def sha256(self) -> str:
@@ -86,16 +97,16 @@ class DetectorInfo:
         DetectorError
             Naming ``where`` and the key for anything missing, of another format or out of range.
         """
-        if data.get("format") != FORMAT:
+        if data.get("format") not in KNOWN_FORMATS:
             raise DetectorError(
-                f"{where}: format is {data.get('format')!r}; this version reads format {FORMAT}",
+                f"{where}: format is {data.get('format')!r}; this version reads formats 1 to {FORMAT}",
                 hint="use the version of earwitness that wrote it",
             )
         try:
-            w, t = data["window"], data["thresholds"]
+            w = data["window"]
             plan = WindowPlan(float(w["seconds"]), float(w["hop"]), float(w["min_seconds"]))
-            limits = Thresholds(float(t["human"]), float(t["synthetic"]))
-            spans = float(data.get("spans", {}).get("threshold", limits.synthetic))
+            limits = Limits.from_dict(data["thresholds"], where=f"{where}: thresholds")
+            spans = float(data.get("spans", {}).get("threshold", limits.best.synthetic))
             name, version, pooling, rate = str(data["id"]), str(data["version"]), data["pooling"], data["sample_rate"]
             calibration = Calibration.from_dict(data["calibration"], where=f"{where}: calibration")
             digest = data["files"][MODEL]["sha256"]
@@ -111,8 +122,10 @@ class DetectorInfo:
             raise DetectorError(f"{where}: sample_rate is {rate!r}; only {SAMPLE_RATE} is known")
         if pooling not in POOLINGS:
             raise DetectorError(f"{where}: there is no pooling named {pooling!r}", hint="known: " + ", ".join(POOLINGS))
-        if not (math.isfinite(limits.human) and limits.human <= limits.synthetic < math.inf and math.isfinite(spans)):
-            raise DetectorError(f"{where}: thresholds must be finite and human not above synthetic, found {t}")
+        if limits.wider and data["format"] == 1:
+            raise DetectorError(f"{where}: format 1 has no wider limits", hint=_HINT)
+        if not math.isfinite(spans):
+            raise DetectorError(f"{where}: spans.threshold must be finite, found {spans}")
         if not re.fullmatch("[0-9a-f]{64}", str(digest)):
             raise DetectorError(f"{where}: files.{MODEL}.sha256 is not a sha256", hint=_HINT)
         _check_rates(data.get("error_rates", []), where)

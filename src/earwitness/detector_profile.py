@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earwitness.calibrate import Affine, Calibration, Thresholds
+from earwitness.detector_limits import Limits
 from earwitness.errors import DetectorError
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def with_profile(detector: Detector, profile: Profile | Path | str) -> Detector:
         info,
         version=f"{info.version}+{found.name}",
         calibration=calibration,
-        thresholds=found.thresholds,
+        limits=Limits(found.thresholds),
         span_threshold=found.thresholds.synthetic,
         data={**info.data, "error_rates": [], "profile": found.to_dict()},
     )

@@ -120,7 +120,9 @@ def nearest(rows: Sequence[Mapping[str, Any]], cell: Mapping[str, str | None]) -
     return None if best is None or best[0] > MAX_DISTANCE else rows[best[2]]
 
 
-def quote(rows: Sequence[Mapping[str, Any]], quality: Mapping[str, Any], codec: str) -> dict[str, Any]:
+def quote(
+    rows: Sequence[Mapping[str, Any]], quality: Mapping[str, Any], codec: str, *, own_limits: bool = True
+) -> dict[str, Any]:
     """What a verdict says about error rates: the chosen row, in what the recording differs from it, and a sentence.
 
     Parameters
@@ -130,6 +132,8 @@ def quote(rows: Sequence[Mapping[str, Any]], quality: Mapping[str, Any], codec: 
         synthetic, ``miss`` the share of generated clips that were called likely human, at the detector's own limits.
     quality, codec:
         As for :func:`cell_of`.
+    own_limits:
+        Whether the verdict was made with the limits that the rates were measured at; if not, the sentence says so.
 
     Examples
     --------
@@ -142,7 +146,10 @@ def quote(rows: Sequence[Mapping[str, Any]], quality: Mapping[str, Any], codec: 
         return {"text": "No measured rate for audio like this.", "recording": cell, "cell": None, "differs": []}
     differs = [axis for axis in AXES if row["cell"].get(axis, ANY) != cell[axis]]
     kept = {key: row[key] for key in row if key != "cell"}
-    out = {"text": _sentence(row, cell, differs), "recording": cell, "cell": dict(row["cell"]), "differs": differs}
+    text = _sentence(row, cell, differs)
+    if not own_limits:
+        text += " It was measured at the detector's own limits, which are not those used here."
+    out = {"text": text, "recording": cell, "cell": dict(row["cell"]), "differs": differs}
     return {**out, **kept}
 
 

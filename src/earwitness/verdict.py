@@ -119,7 +119,7 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Verdict:
-        """Read back what :meth:`to_dict` wrote; keys it does not know are errors.
+        """Read back what :meth:`to_dict` wrote; keys it does not know are errors, a signature is not looked at.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Verdict:
         try:
             if "error" in data:
                 return cls(path=data["path"], error=dict(data["error"]))
-            values = dict(data)
+            values = {k: v for k, v in data.items() if k not in ("key_id", "signature")}
             limits = values.pop("thresholds")
             for key in ("windows", "spans"):
                 values[key] = tuple(Stretch(**item) for item in values[key])
@@ -158,8 +158,12 @@ class Verdict:
         return f"{self.path}: {self.label} ({score})" + (f": {self.reason}" if self.reason else "")
 
 
-def decide(llr: float | None, thresholds: Thresholds, gate_reason: str | None) -> tuple[str, str | None]:
+def decide(
+    llr: float | None, thresholds: Thresholds, gate_reason: str | None, *, wide_for: str = ""
+) -> tuple[str, str | None]:
     """Label and, for inconclusive, the reason: the gate's if it has one, else where the score lies.
+
+    ``wide_for`` says in words what about the recording has moved the limits apart; empty if nothing has.
 
     Examples
     --------
@@ -174,7 +178,8 @@ def decide(llr: float | None, thresholds: Thresholds, gate_reason: str | None) -
         return SYNTHETIC, None
     if llr < thresholds.human:
         return HUMAN, None
-    return INCONCLUSIVE, "the score lies between the limits for human and synthetic"
+    why = f", which are wider for audio like this ({wide_for})" if wide_for else ""
+    return INCONCLUSIVE, "the score lies between the limits for human and synthetic" + why
 
 
 def schema() -> dict[str, Any]:

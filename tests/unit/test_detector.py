@@ -282,7 +282,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda f: (f / "model.onnx").write_bytes((f / "model.onnx").read_bytes() + b" "), "changed since"),
         (lambda f: (f / "detector.json").write_text("{"), "JSON"),
         (lambda f: (f / "detector.json").write_text("[]"), "expected an object"),
-        (lambda f: edit(f, lambda d: d.update(format=2)), "format is 2"),
+        (lambda f: edit(f, lambda d: d.update(format=3)), "format is 3"),
         (lambda f: edit(f, lambda d: d.pop("window")), "'window' is missing"),
         (lambda f: edit(f, lambda d: d.pop("calibration")), "'calibration' is missing"),
         (lambda f: edit(f, lambda d: d.update(window={"seconds": 4, "hop": 9, "min_seconds": 1})), "out of range"),

@@ -126,7 +126,8 @@ def _scorer(words: list[str], given: dict[str, Any]) -> tuple[Scorer, dict[str, 
         raise ConfigError(f"{words[0]!r} is no detector folder", hint="detectors have detector.json in them")
     detector = open_detector(words[0], jobs=given["jobs"], profile=given["profile"])
     entry = entry_of(detector, Scores.of((), ()), 0.0)
-    identity = f"{detector.info.sha256} {detector.info.version} {detector.info.data.get('calibration')}"
+    own = {key: detector.info.data.get(key) for key in ("calibration", "thresholds", "window", "pooling")}
+    identity = f"{detector.info.sha256} {detector.info.version} {own}"
     facts = {"limits": entry.limits, "identity": identity, "recipe": entry.recipe, "commit": entry.commit}
     return DetectorScorer(detector, jobs=given["jobs"]), facts
 
@@ -152,7 +153,7 @@ def _fewer(manifest: Manifest, limit: int, seed: int) -> Manifest:
     return manifest.filter(lambda row: row.id in chosen)
 
 
-def _tell(found: list[Measured], name: str, facts: dict[str, str], *, as_json: bool) -> None:
+def _tell(found: list[Measured], name: str, facts: dict[str, Any], *, as_json: bool) -> None:
     from earwitness.evaluate.robustness_page import result_rows, sentences, terminal_table
 
     if as_json:
@@ -169,7 +170,7 @@ def _tell(found: list[Measured], name: str, facts: dict[str, str], *, as_json: b
         out.print(sentence)
 
 
-def _write(found: list[Measured], name: str, facts: dict[str, str], given: dict[str, Any], seconds: float) -> None:
+def _write(found: list[Measured], name: str, facts: dict[str, Any], given: dict[str, Any], seconds: float) -> None:
     import earwitness
     from earwitness.evaluate.figures import save_figure
     from earwitness.evaluate.robustness_page import heat_map, page, result_rows

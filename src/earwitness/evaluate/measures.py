@@ -67,7 +67,8 @@ class Measures:
     convention:
         Of the EER.
     limits:
-        The two limits of a detector's verdicts, for :data:`VERDICTS`. A trial that the quality gate refused (column
+        The two limits of a detector's verdicts, for :data:`VERDICTS`; a trial with limits of its own (columns
+        ``human_limit`` and ``synthetic_limit``) is judged by those. A trial that the quality gate refused (column
         ``gate``) is inconclusive whatever its score.
 
     Examples
@@ -94,8 +95,9 @@ class Measures:
         self._bits: Floats = np.logaddexp(0.0, np.where(self.spoof, -scores.scores, scores.scores)) / LN2
         self.called: Bools = scores.scores >= threshold
         passed = np.array([not reason for reason in scores.column("gate")], dtype=np.bool_)
-        self.likely_human: Bools = passed & (scores.scores < (limits.human if limits else -np.inf))
-        self.likely_synthetic: Bools = passed & (scores.scores > (limits.synthetic if limits else np.inf))
+        human, synthetic = (limits.human, limits.synthetic) if limits else (-np.inf, np.inf)
+        self.likely_human: Bools = passed & (scores.scores < _own(scores, "human_limit", human, limits))
+        self.likely_synthetic: Bools = passed & (scores.scores > _own(scores, "synthetic_limit", synthetic, limits))
         self._by_system = _members(scores.column("system"), self.spoof)
 
     def __call__(self, weights: Floats, names: Sequence[str]) -> dict[str, Floats]:
@@ -183,6 +185,12 @@ class Measures:
     def _mean(weights: Floats, values: Floats | Bools, members: Bools) -> Floats:
         chosen = weights[:, members]
         return np.asarray((chosen @ values[members]) / chosen.sum(axis=1))
+
+
+def _own(scores: Scores, column: str, general: float, limits: Thresholds | None) -> Floats:
+    """The limit of each trial: its own where it has one, else the general one."""
+    own = scores.numbers(column) if limits else np.full(len(scores), np.nan)
+    return np.where(np.isnan(own), general, own)
 
 
 def _members(systems: Sequence[str], spoof: Bools) -> list[Ints]:

@@ -170,7 +170,14 @@ class DetectorScorer:
             heard = self.detector.score_file(file)
         except AudioError as error:
             return Answer(None, error.message)
-        return Answer(heard.llr, heard.reason or "", _facts(heard))
+        return Answer(heard.llr, heard.reason or "", {**_facts(heard), **self._limits(heard)})
+
+    def _limits(self, heard: Any) -> dict[str, str]:
+        """The limits for audio like this, where the detector has wider ones for some."""
+        if not self.detector.info.limits.wider:
+            return {}
+        own, _ = self.detector.limits_for(heard.quality.to_dict(), str(heard.source.to_dict().get("codec", "")))
+        return {"human_limit": repr(own.human), "synthetic_limit": repr(own.synthetic)}
 
 
 def _facts(heard: Any) -> dict[str, str]:

@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 
 from earwitness import __version__, metrics
 from earwitness.augment.signals import RATE
-from earwitness.calibrate import Affine, Calibration, Thresholds, choose_thresholds, cross_fit, fit_bands
+from earwitness.calibrate import Affine, Calibration, cross_fit, fit_bands
 from earwitness.config import build
 from earwitness.data.manifest import Manifest
 from earwitness.detector import Detector
 from earwitness.detector_folder import write_detector
-from earwitness.error_cells import cell_of
+from earwitness.detector_limits import Limits
+from earwitness.error_cells import Cell, cell_of
 from earwitness.errors import TrainingError
 from earwitness.export import export_onnx
 from earwitness.metrics.shares import wilson
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.conditions import CONDITIONS
+from earwitness.train.limits import Heard, choose_limits
 from earwitness.train.recipe import Fused, Network, Recipe
 from earwitness.train.trials import Trial, kept_trials
 
@@ -33,8 +35,8 @@ MAX_WRONG = 0.05
 """Largest share of each confident verdict that may be wrong on dev."""
 
 RULE = (
-    f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5 (one-sided 95 % limit), over all conditions, "
-    "on log-likelihood ratios cross-fitted over sources"
+    f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5 (one-sided 95 % limit) for clips as they are "
+    "and for each value of each axis, and under each condition, on log-likelihood ratios cross-fitted over sources"
 )
 
 
@@ -56,11 +58,18 @@ def load_run(folder: Path) -> tuple[Recipe, Network, dict[str, Any]]:
     return recipe, network.eval(), facts.get("dev", {})
 
 
-def _rates(llr: NDArray[np.float64], trials: Sequence[Trial], limits: Thresholds) -> dict[str, Any]:
+def cell_of_trial(trial: Trial) -> Cell:
+    """The cell of a trial; its codec family is that of the condition."""
+    return {**cell_of(trial.quality, ""), "codec": CONDITIONS[trial.condition].codec}
+
+
+def _rates(llr: NDArray[np.float64], trials: Sequence[Trial], limits: Limits) -> dict[str, Any]:
     """Shares over trials; counts and intervals over clips, because one clip under two conditions is no new evidence."""
     spoof = np.asarray([t.row.spoof for t in trials])
     ok = np.asarray([t.answerable for t in trials])
-    high, low = (llr > limits.synthetic) & ok, (llr < limits.human) & ok
+    own = [limits.of(cell_of_trial(t))[0] for t in trials]
+    high = (llr > np.asarray([o.synthetic for o in own])) & ok
+    low = (llr < np.asarray([o.human for o in own])) & ok
     between = ~high & ~low
     humans, fakes = (len({t.row.id for t in trials if t.row.spoof == label}) for label in (False, True))
     out: dict[str, Any] = {"bonafide": humans, "spoof": fakes, "intervals": {}}
@@ -73,12 +82,9 @@ def _rates(llr: NDArray[np.float64], trials: Sequence[Trial], limits: Thresholds
     return out
 
 
-def error_rows(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds) -> list[dict[str, Any]]:
+def error_rows(trials: list[Trial], llr: NDArray[np.float64], limits: Limits) -> list[dict[str, Any]]:
     """A row per cell of speech seconds × bandwidth × SNR × codec family, per value of each axis, and one for all."""
-    cells = []
-    for trial in trials:
-        cell = cell_of(trial.quality, "")
-        cells.append({**cell, "codec": CONDITIONS[trial.condition].codec})
+    cells = [cell_of_trial(trial) for trial in trials]
     keys: Counter[tuple[tuple[str, str], ...]] = Counter()
     for cell in cells:
         known = tuple((k, v) for k, v in cell.items() if v is not None)
@@ -95,7 +101,7 @@ def error_rows(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds
     return rows
 
 
-def by_condition(trials: list[Trial], llr: NDArray[np.float64], limits: Thresholds) -> dict[str, dict[str, Any]]:
+def by_condition(trials: list[Trial], llr: NDArray[np.float64], limits: Limits) -> dict[str, dict[str, Any]]:
     """EER and shares of wrong and missing answers under each condition."""
     out = {}
     for name in dict.fromkeys(t.condition for t in trials):
@@ -108,7 +114,7 @@ def by_condition(trials: list[Trial], llr: NDArray[np.float64], limits: Threshol
     return out
 
 
-def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[np.float64], str]:
+def fit_decision(trials: list[Trial]) -> tuple[Calibration, Limits, NDArray[np.float64], str]:
     """Calibration, thresholds, cross-fitted log-likelihood ratios, and the rule in words."""
     raw = np.asarray([t.raw for t in trials])
     spoof = np.asarray([t.row.spoof for t in trials])
@@ -122,7 +128,16 @@ def fit_decision(trials: list[Trial]) -> tuple[Calibration, Thresholds, NDArray[
     rule = RULE
     if not (ok & spoof).any() or not (ok & ~spoof).any():
         ok, rule = np.ones_like(ok), RULE + "; the quality gate let through no clip of a label, so all clips were used"
-    return calibration, choose_thresholds(llr[ok], spoof[ok], MAX_WRONG, upper_limit=True), llr, rule
+    heard = Heard(
+        llr,
+        spoof,
+        [cell_of_trial(t) for t in trials],
+        [t.row.id for t in trials],
+        [t.condition for t in trials],
+        ok,
+        np.asarray([CONDITIONS[t.condition].group == "plain" for t in trials]),
+    )
+    return calibration, choose_limits(heard, MAX_WRONG), llr, rule
 
 
 def publish(
@@ -169,7 +184,7 @@ def publish(
     trials = kept_trials(place, out, manifest.filter(split="dev"), seed=recipe.seed, jobs=jobs, report=report)
     calibration, limits, llr, rule = fit_decision(trials)
     info["calibration"] = calibration.to_dict()
-    info["thresholds"] = {"human": limits.human, "synthetic": limits.synthetic, "rule": rule, "chosen_on": "dev"}
+    info["thresholds"] = {**limits.to_dict(), "rule": rule, "chosen_on": "dev"}
     info["error_rates"] = error_rows(trials, llr, limits)
     info["train"]["conditions"] = by_condition(trials, llr, limits)
     write_detector(out, info, model, text)
@@ -182,7 +197,6 @@ def _provisional(
     """All of ``detector.json`` that does not need the exported graph: raw scores stand for likelihood ratios."""
     recipe = loaded[0][0]
     return {
-        "format": 1,
         "id": f"earwitness-{recipe.name}",
         "version": version,
         "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
