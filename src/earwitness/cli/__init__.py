@@ -17,6 +17,7 @@ from earwitness.errors import ConfigError, EarwitnessError
 #: command -> (module:typer app or function, line in the help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("earwitness.cli.scan:scan", "Scan recordings for generated voices."),
+    "serve": ("earwitness.cli.serve:serve", "Serve scanning over HTTP, with a page, on your own machines."),
     "doctor": ("earwitness.cli.doctor:doctor", "Show what is installed, which detector is used, and whether it runs."),
     "score": ("earwitness.cli.score:score", "Write the score of every recording of a manifest."),
     "evaluate": ("earwitness.cli.evaluate:evaluate", "Measure a detector, or scores, against known labels."),
@@ -27,6 +28,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("earwitness.cli.export:export", "Write a trained model as a detector folder."),
     "card": ("earwitness.cli.card:card", "Write the model card of a detector from what was measured."),
     "models": ("earwitness.cli.models:models", "List the networks, front ends and recipes."),
+    "verify": ("earwitness.cli.verify:verify", "Check the signature of verdicts."),
+    "keys": ("earwitness.cli.keys:app", "Make and show the keys of the service."),
+    "records": ("earwitness.cli.records:app", "Check, sign, export and expire the records of the service."),
     "data": ("earwitness.cli.data:app", "Make, check, split and convert manifests."),
     "audit": ("earwitness.cli.audit:audit", "Look for shortcuts and faults in a data set."),
 }

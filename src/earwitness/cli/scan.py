@@ -64,6 +64,10 @@ def scan(
     detector: _Folder = None,
     profile: _Profile = None,
     window: Annotated[float | None, typer.Option(help="Seconds of a window in place of the detector's own.")] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(help="Sign each verdict of --json or --jsonl with this private key.", dir_okay=False),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Files scanned at the same time; 0 = one per core.")] = 0,
     fail_on: Annotated[
         FailOn | None, typer.Option(help=f"Exit with code {FAIL_ON} if a verdict is likely synthetic.")
@@ -75,7 +79,7 @@ def scan(
     """
     from earwitness.cli.common import progress
 
-    _check_outputs(json, jsonl, html)
+    _check_outputs(json, jsonl, html, sign)
     inputs = list(expand(recordings))
     several = len(recordings) > 1 or any(os.path.isdir(r) for r in recordings)
     workers = min(jobs or os.cpu_count() or 1, max(1, len(inputs)))
@@ -90,7 +94,8 @@ def scan(
     _check(found, settings)
     kept: list[Verdict] = []
     failed = synthetic = 0
-    write = _json_writer(several) if json else _jsonl_writer() if jsonl else _text_writer(found, len(inputs))
+    dump = _dumper(sign)
+    write = _json_writer(several, dump) if json else _jsonl_writer(dump) if jsonl else _text_writer(found, len(inputs))
     with progress() as bar:
         for verdict in _verdicts(found, inputs, settings, workers, bar):
             failed += verdict.error is not None
@@ -138,9 +143,11 @@ def _nothing(name: str) -> Verdict:
     return Verdict.failed(name, error)
 
 
-def _check_outputs(json: bool, jsonl: bool, html: Path | None) -> None:
+def _check_outputs(json: bool, jsonl: bool, html: Path | None, sign: Path | None) -> None:
     if json and jsonl:
         raise typer.BadParameter("give --json or --jsonl, not both")
+    if sign is not None and not (json or jsonl):
+        raise typer.BadParameter("--sign goes with --json or --jsonl")
     if html is not None and not html.parent.is_dir():
         raise typer.BadParameter(f"--html: there is no folder {str(html.parent)!r} to write to")
 
@@ -213,15 +220,32 @@ def _one(detector: Detector, item: str | Verdict, settings: dict[str, Any]) -> V
         return Verdict.failed(item, fault)
 
 
-def _dumped(verdict: Verdict, indent: int | None) -> str:
-    """The verdict as JSON that standard output can take: file names may hold letters, or bytes, that it cannot."""
+_Dump = Callable[["Verdict", int | None], str]
+
+
+def _dumper(sign: Path | None) -> _Dump:
+    """What writes a verdict as JSON that standard output can take: names may hold letters, or bytes, that it cannot."""
     from earwitness.cli.common import can_print
 
-    text = verdict.to_json(indent=indent)
-    return text if can_print(text, sys.stdout) else verdict.to_json(indent=indent, ascii_only=True)
+    def plain(verdict: Verdict, indent: int | None) -> str:
+        text = verdict.to_json(indent=indent)
+        return text if can_print(text, sys.stdout) else verdict.to_json(indent=indent, ascii_only=True)
+
+    if sign is None:
+        return plain
+    from json import dumps
+
+    from earwitness.serve.records.signing import SigningKey, sign_verdict
+
+    key = SigningKey.read(sign)
+
+    def signed(verdict: Verdict, indent: int | None) -> str:
+        return dumps(sign_verdict(verdict.to_dict(), key), indent=indent, allow_nan=False)
+
+    return signed
 
 
-def _json_writer(several: bool) -> Callable[[Verdict | None], None]:
+def _json_writer(several: bool, dump: _Dump) -> Callable[[Verdict | None], None]:
     from earwitness.cli.common import say
 
     count = 0
@@ -233,20 +257,20 @@ def _json_writer(several: bool) -> Callable[[Verdict | None], None]:
                 say("\n]" if count else "[]")
             return
         if several:
-            say(("," if count else "[") + "\n" + _dumped(verdict, 1), end="")
+            say(("," if count else "[") + "\n" + dump(verdict, 1), end="")
         else:
-            say(_dumped(verdict, 1))
+            say(dump(verdict, 1))
         count += 1
 
     return write
 
 
-def _jsonl_writer() -> Callable[[Verdict | None], None]:
+def _jsonl_writer(dump: _Dump) -> Callable[[Verdict | None], None]:
     from earwitness.cli.common import say
 
     def write(verdict: Verdict | None) -> None:
         if verdict is not None:
-            say(_dumped(verdict, None))
+            say(dump(verdict, None))
 
     return write
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, delete, func, insert, select
 
 from earwitness.errors import ConfigError, RecordError
-from earwitness.serve.records.canonical import canonical, digest
+from earwitness.serve.records.audio import AudioShelf
+from earwitness.serve.records.canonical import canonical
 from earwitness.serve.records.engine import open_engine, reading, writing
 from earwitness.serve.records.entry import DELETED, EXPIRED, GENESIS, SCAN, Entry, ScanRecord, now, printed, stamp
+from earwitness.serve.records.heads import Head, last_head, sign_head
+from earwitness.serve.records.signing import SigningKey
 from earwitness.serve.records.tables import entries, records
 
 #: records that one transaction of the retention takes away
 _BATCH = 500
-#: seconds between two looks for records whose time is over
-_SWEEP = 3600.0
 MOST_LISTED = 1000
+#: entries between two signed heads
+SIGN_EVERY = 100
 
 
 class RecordStore:
@@ -41,15 +45,31 @@ class RecordStore:
     (True, ['call.wav'])
     """
 
-    def __init__(self, engine: Engine, *, keep: timedelta | None = None) -> None:
-        self.engine = engine
-        self.keep = keep
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        keep: timedelta | None = None,
+        key: SigningKey | None = None,
+        sign_every: int = SIGN_EVERY,
+        shelf: AudioShelf | None = None,
+    ) -> None:
+        self.engine, self.shelf = engine, shelf
+        self._keep, self._key, self._every = keep, key, sign_every
         # threads queue here rather than inside the database, whose waiting is by sleeping
         self._writer = threading.Lock()
-        self._swept = 0.0
 
     @classmethod
-    def open(cls, url: str, *, keep_days: float | None = None, migrate: bool = True) -> RecordStore:
+    def open(
+        cls,
+        url: str,
+        *,
+        keep_days: float | None = None,
+        signing_key: Path | None = None,
+        sign_every: int = SIGN_EVERY,
+        audio: Path | None = None,
+        migrate: bool = True,
+    ) -> RecordStore:
         """Open the records at ``url``; tables are made or brought up to date.
 
         Parameters
@@ -57,23 +77,36 @@ class RecordStore:
         url:
             A path or ``sqlite:///PATH``, or ``postgresql://USER:PASSWORD@HOST/DATABASE``.
         keep_days:
-            Days after which a record is deleted, leaving its tombstone; None keeps all. Looked at when opened, and
-            from then on at most once an hour when a record is added, or by :meth:`expire`.
+            Days after which a record is deleted, leaving its tombstone; None keeps all. Looked at when opened and by
+            :meth:`expire`, which a service that runs for long calls from time to time.
+        signing_key:
+            Ed25519 key (PEM) that signs the head of the chain every ``sign_every`` entries; None signs nothing.
+        sign_every:
+            Entries between two signed heads.
+        audio:
+            Folder for the recordings that :meth:`add` is given; None keeps none.
         migrate:
             Whether a database of an older version, or an empty one, is brought up to date; if not, it is an error.
 
         Raises
         ------
         ConfigError
-            If ``url`` or ``keep_days`` makes no sense.
+            If a setting makes no sense.
         RecordError
             If the database cannot be opened, or is of a newer version.
+        SignatureError
+            If the key cannot be read.
         """
         if keep_days is not None and not 0 < keep_days <= 36_500:
             raise ConfigError(f"records cannot be kept for {keep_days} days", hint="more than 0, at most 36500")
-        store = cls(open_engine(url, migrate=migrate), keep=None if keep_days is None else timedelta(days=keep_days))
+        if sign_every < 1:
+            raise ConfigError(f"a head cannot be signed every {sign_every} entries", hint="1 or more")
+        key = None if signing_key is None else SigningKey.read(signing_key)
+        shelf = None if audio is None else AudioShelf(audio)
+        keep = None if keep_days is None else timedelta(days=keep_days)
+        store = cls(open_engine(url, migrate=migrate), keep=keep, key=key, sign_every=sign_every, shelf=shelf)
         if migrate:
-            store._sweep()
+            store.expire()
         return store
 
     def close(self) -> None:
@@ -88,8 +121,16 @@ class RecordStore:
     ) -> None:
         self.close()
 
-    def add(self, record: ScanRecord) -> ScanRecord:
+    def add(self, record: ScanRecord, audio: Path | None = None) -> ScanRecord:
         """Append ``record``; when this returns, it is on the disk.
+
+        Parameters
+        ----------
+        record:
+            Of a scan that has come to its end.
+        audio:
+            The recording, which is copied if the store was opened with a folder for recordings; otherwise it is
+            not looked at.
 
         Returns
         -------
@@ -103,20 +144,23 @@ class RecordStore:
         """
         record = record.checked()
         body = canonical(record.content())
-        with self._writer, writing(self.engine) as connection:
-            entry = append(connection, SCAN, record.id, digest(record.content()))
-            connection.execute(
-                insert(records).values(
-                    id=record.id,
-                    seq=entry.seq,
-                    created=record.created,
-                    caller=record.caller,
-                    sha256=record.sha256,
-                    body=body.decode(),
-                )
-            )
-        self._sweep()
+        row = {name: getattr(record, name) for name in ("id", "created", "caller", "sha256")}
+        shelf = self.shelf if audio is not None else None
+        if shelf is not None and audio is not None:
+            shelf.put(record.id, audio)
+        try:
+            with self._writer, writing(self.engine) as connection:
+                entry = self._append(connection, SCAN, record.id, hashlib.sha256(body).hexdigest())
+                connection.execute(insert(records).values(**row, seq=entry.seq, body=body.decode()))
+        except RecordError:
+            if shelf is not None:
+                shelf.remove(record.id)
+            raise
         return replace(record, previous=entry.previous, hash=entry.hash)
+
+    def audio(self, id: str) -> Path | None:
+        """The recording of the record ``id``, if it is kept; to be read only, and never under a caller's name."""
+        return None if self.shelf is None else self.shelf.get(id)
 
     def get(self, id: str) -> ScanRecord | None:
         """The record ``id``; None if there is none, or none any more (:meth:`tombstone` tells which)."""
@@ -172,10 +216,16 @@ class RecordStore:
 
     def all(self) -> Iterator[ScanRecord]:
         """All records, oldest first, a few at a time; one moment of the database."""
+        return (record for _, record in self.chain() if record is not None)
+
+    def chain(self) -> Iterator[tuple[Entry, ScanRecord | None]]:
+        """Every entry, oldest first, with its record if that is (still) there; one moment of the database."""
+        held = (records.c.id == entries.c.id) & (entries.c.kind == SCAN)
+        query = select(entries, records.c.body).outerjoin(records, held).order_by(entries.c.seq)
         with reading(self.engine) as connection:
-            query = _whole().order_by(records.c.seq)
-            for row in connection.execution_options(yield_per=_BATCH).execute(query):
-                yield _read(row)
+            for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
+                *values, body = row
+                yield Entry(*values), None if body is None else _read(row)
 
     def delete(self, id: str, actor: str) -> Entry:
         """Delete the record ``id`` for good; its tombstone stays in the chain, with ``actor``.
@@ -192,7 +242,9 @@ class RecordStore:
             gone = connection.execute(delete(records).where(records.c.id == id)).rowcount
             if row is None or not gone:
                 raise _unknown(id)
-            return append(connection, DELETED, id, row.content, actor=printed(actor))
+            tombstone = self._append(connection, DELETED, id, row.content, actor=printed(actor))
+        self._forget([id])
+        return tombstone
 
     def expire(self, moment: datetime | None = None) -> int:
         """Delete what is older than ``keep_days`` at ``moment`` (now, if None); each leaves its tombstone.
@@ -202,9 +254,9 @@ class RecordStore:
         int
             How many records were deleted.
         """
-        if self.keep is None:
+        if self._keep is None:
             return 0
-        limit, total = stamp((moment or datetime.now(UTC)) - self.keep), 0
+        limit, total = stamp((moment or datetime.now(UTC)) - self._keep), 0
         old = (
             select(records.c.id, entries.c.content)
             .join(entries, (entries.c.id == records.c.id) & (entries.c.kind == SCAN))
@@ -217,33 +269,61 @@ class RecordStore:
                 found = connection.execute(old).all()
                 for row in found:
                     connection.execute(delete(records).where(records.c.id == row.id))
-                    append(connection, EXPIRED, row.id, row.content)
+                    self._append(connection, EXPIRED, row.id, row.content)
+            self._forget([row.id for row in found])
             total += len(found)
             if len(found) < _BATCH:
                 return total
 
-    def _sweep(self) -> None:
-        if self.keep is not None and (not self._swept or time.monotonic() - self._swept > _SWEEP):
-            self._swept = time.monotonic()
-            self.expire()
+    def sign(self) -> Head | None:
+        """Sign the newest entry now, if it is not signed yet; the last signed head, None if there is none.
 
+        Raises
+        ------
+        ConfigError
+            If the store was opened without a key.
+        """
+        if self._key is None:
+            raise ConfigError("the records were opened without a signing key", hint="name one, see earwitness keys")
+        with self._writer, writing(self.engine) as connection:
+            return sign_head(connection, self._key) or last_head(connection)
 
-def append(connection: Connection, kind: str, id: str, content: str, *, actor: str = "") -> Entry:
-    """The next entry of the chain, in a transaction that :func:`~earwitness.serve.records.engine.writing` opened."""
-    head = connection.execute(select(entries.c.seq, entries.c.hash).order_by(entries.c.seq.desc()).limit(1)).first()
-    seq, previous = (head.seq + 1, head.hash) if head is not None else (1, GENESIS)
-    entry = Entry(seq, kind, id, content, now(), actor, previous).sealed()
-    connection.execute(insert(entries).values(**asdict(entry)))
-    return entry
+    def head(self) -> Head | None:
+        """The newest signed head; None if there is none."""
+        with reading(self.engine) as connection:
+            return last_head(connection)
+
+    def _append(self, connection: Connection, kind: str, id: str, content: str, *, actor: str = "") -> Entry:
+        """The next entry of the chain; ``connection`` is in a transaction that is alone in writing."""
+        query = select(entries.c.seq, entries.c.hash).order_by(entries.c.seq.desc()).limit(1)
+        head = connection.execute(query).first()
+        seq, previous = (head.seq + 1, head.hash) if head is not None else (1, GENESIS)
+        entry = Entry(seq, kind, id, content, now(), actor, previous).sealed()
+        connection.execute(insert(entries).values(**asdict(entry)))
+        if self._key is not None:
+            sign_head(connection, self._key, every=self._every)
+        return entry
+
+    def _forget(self, ids: Iterable[str]) -> None:
+        if self.shelf is not None:
+            for id in ids:
+                self.shelf.remove(id)
 
 
 def _whole() -> Select[Any]:
-    return select(records.c.body, entries.c.previous, entries.c.hash).join(
-        entries, (entries.c.id == records.c.id) & (entries.c.kind == SCAN)
+    chained = (entries.c.id == records.c.id) & (entries.c.kind == SCAN)
+    return select(records.c.id, records.c.body, entries.c.content, entries.c.previous, entries.c.hash).join(
+        entries, chained
     )
 
 
 def _read(row: Any) -> ScanRecord:
+    if hashlib.sha256(str(row.body).encode()).hexdigest() != row.content:
+        raise RecordError(
+            f"record {printed(str(row.id))} was changed after it was made",
+            hint="run earwitness records verify; the table itself can still be read with SQL",
+            code="record-changed",
+        )
     return ScanRecord(**json.loads(row.body), previous=row.previous, hash=row.hash)
 
 
