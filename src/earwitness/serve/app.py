@@ -1,10 +1,10 @@
 """The app: :func:`create_app` puts the parts together.
 
 For other parts of the service: ``state_of(request)`` and ``require(scope)`` of :mod:`earwitness.serve.dependencies`
-give the :class:`~earwitness.serve.state.State` (``settings, detector, detectors, access, records, scans, metrics``) and the
-:class:`~earwitness.serve.access.Caller`. A WebSocket asks ``state.access.caller(websocket.headers, websocket.client,
-"scan")``. Errors are :class:`~earwitness.serve.problems.Problem`. An answer may set its own Content-Security-Policy and
-Cache-Control; the others of :data:`earwitness.serve.middleware.HEADERS` are put in.
+give the :class:`~earwitness.serve.state.State` (``settings, detector, detectors, access, records, scans, metrics``) and
+the :class:`~earwitness.serve.access.Caller`. A WebSocket asks ``state.access.caller(websocket.headers,
+websocket.client, "scan")``. Errors are :class:`~earwitness.serve.problems.Problem`. An answer may set its own
+Content-Security-Policy and Cache-Control; the others of :data:`earwitness.serve.middleware.HEADERS` are put in.
 """
 
 from __future__ import annotations

@@ -44,6 +44,8 @@ class Settings:
         Other origins whose pages may call it (CORS); none unless given.
     workers, queue:
         Recordings scanned at once (0 = one per core) and admitted beyond them; more get 503.
+    connections:
+        Open connections; more are closed at once.
     streams:
         Live streams at the same time; more get 503.
     upload_bytes, upload_seconds, idle_seconds:
@@ -77,6 +79,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     workers: int = 0
     queue: int = 64
+    connections: int = 1000
     streams: int = 16
     upload_bytes: int = 200 * MIB
     upload_seconds: float = 120.0
