@@ -43,7 +43,9 @@ def verify_command(
     key: Annotated[
         list[Path] | None, typer.Option(help="Public key (PEM) whose signatures count; may be given several times.")
     ] = None,
-    audio: Annotated[Path | None, typer.Option(help="Folder of kept recordings, to check them too.")] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="Folder of kept recordings, to check them too.", file_okay=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look for records that were edited, removed, inserted or reordered.
@@ -56,19 +58,15 @@ def verify_command(
     from json import dumps
 
     from earwitness.cli.common import say
-    from earwitness.errors import ConfigError
     from earwitness.serve.records import RecordStore
-    from earwitness.serve.records.audio import AudioShelf
     from earwitness.serve.records.checking import check
     from earwitness.serve.records.heads import Head
     from earwitness.serve.records.signing import PublicKey
 
-    if audio is not None and not audio.is_dir():
-        raise ConfigError(f"--audio: there is no folder {audio}")
     anchors = [Head.read(path) for path in anchor or ()]
     keys = [PublicKey.read(path) for path in key or ()]
     with RecordStore.open(records, migrate=False) as store:
-        outcome = check(store.engine, anchors=anchors, keys=keys, shelf=AudioShelf(audio) if audio else None)
+        outcome = check(store.engine, anchors=anchors, keys=keys, audio=audio)
     if json:
         say(dumps(outcome.to_dict(), indent=1))
     else:
@@ -121,16 +119,15 @@ def export_command(
 def expire_command(
     keep_days: Annotated[float, typer.Option(help="Delete what is older than so many days.", show_default=False)],
     records: Records = DEFAULT,
-    audio: Annotated[Path | None, typer.Option(help="Folder of kept recordings, to delete theirs too.")] = None,
     signing_key: Annotated[
         Path | None, typer.Option(help="Private key that signs the head when it is due.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Delete old records; each leaves its tombstone in the chain."""
+    """Delete old records; each leaves its tombstone in the chain. Kept recordings are the service's to delete."""
     from earwitness.cli.common import say
     from earwitness.serve.records import RecordStore
 
-    with RecordStore.open(records, migrate=False, audio=audio, signing_key=signing_key, keep_days=keep_days) as store:
+    with RecordStore.open(records, migrate=False, signing_key=signing_key, keep_days=keep_days) as store:
         say(f"{store.expire()} records deleted")
 
 

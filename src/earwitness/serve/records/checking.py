@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
 from earwitness.errors import RecordError
-from earwitness.serve.records.audio import AudioShelf
 from earwitness.serve.records.engine import reading
 from earwitness.serve.records.entry import DELETED, EXPIRED, GENESIS, SCAN, Entry
 from earwitness.serve.records.heads import Head
@@ -79,7 +79,7 @@ class Outcome:
 
 
 def check(
-    engine: Engine, *, anchors: Sequence[Head] = (), keys: Sequence[PublicKey] = (), shelf: AudioShelf | None = None
+    engine: Engine, *, anchors: Sequence[Head] = (), keys: Sequence[PublicKey] = (), audio: Path | None = None
 ) -> Outcome:
     """Check the whole chain, in one moment of the database and in flat memory.
 
@@ -93,8 +93,8 @@ def check(
     keys:
         Public keys that may have signed. With them, every signed head in the database must be good, and there must
         be one.
-    shelf:
-        Kept recordings, to be compared with the SHA-256 in their records.
+    audio:
+        Folder of kept recordings, named by the ids of their records, to be compared with the SHA-256 in these.
     """
     outcome = Outcome()
     believed = _believed(outcome, anchors, keys)
@@ -106,8 +106,8 @@ def check(
             outcome.add("no-signed-head", "no head of the chain is signed, though a key was given")
         _walk(connection, outcome, kept, believed)
         _unchained(connection, outcome)
-        if shelf is not None:
-            _recordings(connection, outcome, shelf)
+        if audio is not None:
+            _recordings(connection, outcome, audio)
     return outcome
 
 
@@ -242,15 +242,18 @@ def _unchained(connection: Connection, outcome: Outcome) -> None:
         outcome.add("inserted", "a record that is not in the chain", id=str(row.id))
 
 
-def _recordings(connection: Connection, outcome: Outcome, shelf: AudioShelf) -> None:
+def _recordings(connection: Connection, outcome: Outcome, folder: Path) -> None:
     """Kept recordings: each must have a record, and be what the record says."""
-    for id in sorted(shelf.ids()):
-        expected = connection.scalar(select(records.c.sha256).where(records.c.id == id))
-        path = shelf.get(id)
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot be read: {error.strerror}") from None
+    for path in paths:
+        expected = connection.scalar(select(records.c.sha256).where(records.c.id == path.name))
         if expected is None:
-            outcome.add("stray-recording", "a kept recording without a record", id=id)
-        elif path is not None:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != expected:
-                outcome.add("recording-changed", "a kept recording was changed", id=id)
+            outcome.add("stray-recording", f"the kept recording {path.name} has no record")
+            continue
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            outcome.add("recording-changed", "the kept recording was changed", id=path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, delete, func, insert, select
 
 from earwitness.errors import ConfigError, RecordError
-from earwitness.serve.records.audio import AudioShelf
 from earwitness.serve.records.canonical import canonical
 from earwitness.serve.records.engine import open_engine, reading, writing
 from earwitness.serve.records.entry import DELETED, EXPIRED, GENESIS, SCAN, Entry, ScanRecord, now, printed, stamp
@@ -52,9 +51,8 @@ class RecordStore:
         keep: timedelta | None = None,
         key: SigningKey | None = None,
         sign_every: int = SIGN_EVERY,
-        shelf: AudioShelf | None = None,
     ) -> None:
-        self.engine, self.shelf = engine, shelf
+        self.engine = engine
         self._keep, self._key, self._every = keep, key, sign_every
         # threads queue here rather than inside the database, whose waiting is by sleeping
         self._writer = threading.Lock()
@@ -67,7 +65,6 @@ class RecordStore:
         keep_days: float | None = None,
         signing_key: Path | None = None,
         sign_every: int = SIGN_EVERY,
-        audio: Path | None = None,
         migrate: bool = True,
     ) -> RecordStore:
         """Open the records at ``url``; tables are made or brought up to date.
@@ -83,8 +80,6 @@ class RecordStore:
             Ed25519 key (PEM) that signs the head of the chain every ``sign_every`` entries; None signs nothing.
         sign_every:
             Entries between two signed heads.
-        audio:
-            Folder for the recordings that :meth:`add` is given; None keeps none.
         migrate:
             Whether a database of an older version, or an empty one, is brought up to date; if not, it is an error.
 
@@ -102,9 +97,8 @@ class RecordStore:
         if sign_every < 1:
             raise ConfigError(f"a head cannot be signed every {sign_every} entries", hint="1 or more")
         key = None if signing_key is None else SigningKey.read(signing_key)
-        shelf = None if audio is None else AudioShelf(audio)
         keep = None if keep_days is None else timedelta(days=keep_days)
-        store = cls(open_engine(url, migrate=migrate), keep=keep, key=key, sign_every=sign_every, shelf=shelf)
+        store = cls(open_engine(url, migrate=migrate), keep=keep, key=key, sign_every=sign_every)
         if migrate:
             store.expire()
         return store
@@ -121,16 +115,8 @@ class RecordStore:
     ) -> None:
         self.close()
 
-    def add(self, record: ScanRecord, audio: Path | None = None) -> ScanRecord:
+    def add(self, record: ScanRecord) -> ScanRecord:
         """Append ``record``; when this returns, it is on the disk.
-
-        Parameters
-        ----------
-        record:
-            Of a scan that has come to its end.
-        audio:
-            The recording, which is copied if the store was opened with a folder for recordings; otherwise it is
-            not looked at.
 
         Returns
         -------
@@ -145,22 +131,10 @@ class RecordStore:
         record = record.checked()
         body = canonical(record.content())
         row = {name: getattr(record, name) for name in ("id", "created", "caller", "sha256")}
-        shelf = self.shelf if audio is not None else None
-        if shelf is not None and audio is not None:
-            shelf.put(record.id, audio)
-        try:
-            with self._writer, writing(self.engine) as connection:
-                entry = self._append(connection, SCAN, record.id, hashlib.sha256(body).hexdigest())
-                connection.execute(insert(records).values(**row, seq=entry.seq, body=body.decode()))
-        except RecordError:
-            if shelf is not None:
-                shelf.remove(record.id)
-            raise
+        with self._writer, writing(self.engine) as connection:
+            entry = self._append(connection, SCAN, record.id, hashlib.sha256(body).hexdigest())
+            connection.execute(insert(records).values(**row, seq=entry.seq, body=body.decode()))
         return replace(record, previous=entry.previous, hash=entry.hash)
-
-    def audio(self, id: str) -> Path | None:
-        """The recording of the record ``id``, if it is kept; to be read only, and never under a caller's name."""
-        return None if self.shelf is None else self.shelf.get(id)
 
     def get(self, id: str) -> ScanRecord | None:
         """The record ``id``; None if there is none, or none any more (:meth:`tombstone` tells which)."""
@@ -242,9 +216,7 @@ class RecordStore:
             gone = connection.execute(delete(records).where(records.c.id == id)).rowcount
             if row is None or not gone:
                 raise _unknown(id)
-            tombstone = self._append(connection, DELETED, id, row.content, actor=printed(actor))
-        self._forget([id])
-        return tombstone
+            return self._append(connection, DELETED, id, row.content, actor=printed(actor))
 
     def expire(self, moment: datetime | None = None) -> int:
         """Delete what is older than ``keep_days`` at ``moment`` (now, if None); each leaves its tombstone.
@@ -270,7 +242,6 @@ class RecordStore:
                 for row in found:
                     connection.execute(delete(records).where(records.c.id == row.id))
                     self._append(connection, EXPIRED, row.id, row.content)
-            self._forget([row.id for row in found])
             total += len(found)
             if len(found) < _BATCH:
                 return total
@@ -303,11 +274,6 @@ class RecordStore:
         if self._key is not None:
             sign_head(connection, self._key, every=self._every)
         return entry
-
-    def _forget(self, ids: Iterable[str]) -> None:
-        if self.shelf is not None:
-            for id in ids:
-                self.shelf.remove(id)
 
 
 def _whole() -> Select[Any]:
