@@ -63,8 +63,8 @@ class Limits:
         moved = []
         for axis in AXES:
             rows = self._rows(axis, cell.get(axis))
-            low = min((row.human for row in rows), default=human)
-            high = max((row.synthetic for row in rows), default=synthetic)
+            low = min((row.human for row in rows), default=self.best.human)
+            high = max((row.synthetic for row in rows), default=self.best.synthetic)
             if low < self.best.human or high > self.best.synthetic:
                 moved.append(axis)
             human, synthetic = min(human, low), max(synthetic, high)
