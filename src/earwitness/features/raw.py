@@ -56,8 +56,9 @@ class Raw(nn.Module):
         s = self.settings
         waveform = waveform.float()
         if s.samples:
-            index = torch.arange(s.samples, device=waveform.device) % waveform.shape[1]
-            waveform = waveform[:, index]
+            # as often as needed, and cut; an index modulo the length would be shorter, but is not exported
+            times = (s.samples - 1) // waveform.shape[1] + 1
+            waveform = waveform.repeat(1, times)[:, : s.samples]
         if s.normalize == "standard":
             waveform = waveform - waveform.mean(dim=1, keepdim=True)
         if s.normalize != "none":

@@ -1,7 +1,19 @@
-"""Models: from a front end's output to ``(batch, 1 or 2)``; they know tensors, not files."""
+"""Models: from a front end's picture to ``(batch, 1 or 2)``; they know tensors, not files.
+
+A model is a :class:`~earwitness.models.base.Classifier`:
+
+- ``Settings``, a frozen dataclass, and ``__init__(settings, *, channels, bins)``;
+- ``embedding(picture) -> (batch, width)``, the last hidden layer, which losses on embeddings and heads on the side use;
+- ``last``, from the embedding to the outputs, so that ``forward(picture)`` is ``last(embedding(picture))``; a loss that
+  needs another last layer puts its own there;
+- ``score(outputs) -> (batch,)``, the logit that the voice is generated. Of two outputs the first speaks for bonafide
+  and the second for spoof.
+"""
 
 from __future__ import annotations
 
 MODELS: dict[str, str] = {
+    "aasist": "earwitness.models.aasist:AASIST",
+    "aasist_l": "earwitness.models.aasist:AASISTL",
     "se_resnet": "earwitness.models.resnet:SEResNet",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from earwitness.models.base import Classifier
 from earwitness.models.heads import AttentiveStatistics
 
 
@@ -77,7 +78,7 @@ class Block(nn.Module):
         return torch.relu(self.body(x) + self.around(x))
 
 
-class SEResNet(nn.Module):
+class SEResNet(Classifier):
     """SE-ResNet with multi-head attentive statistics pooling; input ``(batch, channels, bins, frames)``.
 
     Examples
@@ -112,19 +113,11 @@ class SEResNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.Dropout(settings.dropout),
         )
+        self.width = settings.embedding
         self.last = nn.Linear(settings.embedding, 1)
 
-    def embedding(self, x: Tensor) -> Tensor:
+    def embedding(self, picture: Tensor) -> Tensor:
         """The last hidden layer, ``(batch, embedding)``."""
-        x = self.stages(self.stem(x))
+        x = self.stages(self.stem(picture))
         result: Tensor = self.embed(self.pool(x.flatten(1, 2)))
         return result
-
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.last(self.embedding(x))
-        return result
-
-    @staticmethod
-    def score(outputs: Tensor) -> Tensor:
-        """``(batch, 1)`` to the logit ``(batch,)``; higher = generated."""
-        return outputs[:, 0]

@@ -1,0 +1,77 @@
+"""What all networks share: an embedding, a last layer, and the rule that makes one logit of the outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from earwitness.errors import ConfigError
+
+
+class Classifier(nn.Module, ABC):
+    """A network that ends in ``last(embedding(picture))``.
+
+    Attributes
+    ----------
+    last:
+        From the embedding to the outputs ``(batch, 1 or 2)``. A loss that needs another last layer, such as a cosine
+        to learned directions, may put its own in its place.
+    width:
+        Numbers in the embedding.
+    """
+
+    last: nn.Module
+    width: int
+
+    @abstractmethod
+    def embedding(self, picture: Tensor) -> Tensor:
+        """The last hidden layer, ``(batch, width)``."""
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """A front end's picture ``(batch, channels, bins, frames)`` to outputs ``(batch, 1 or 2)``."""
+        result: Tensor = self.last(self.embedding(picture))
+        return result
+
+    @staticmethod
+    def score(outputs: Tensor) -> Tensor:
+        """One logit a clip ``(batch,)``, higher = generated.
+
+        One output is the logit itself; of two the first speaks for bonafide and the second for spoof, and the logit
+        is their difference.
+
+        Examples
+        --------
+        >>> import torch
+        >>> Classifier.score(torch.tensor([[1.0, 3.0]]))
+        tensor([2.])
+        """
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs[:, 1] - outputs[:, 0]
+
+
+def last_layer(width: int, outputs: int) -> nn.Linear:
+    """The plain last layer.
+
+    Raises
+    ------
+    ConfigError
+        For a number of outputs that is neither 1 nor 2.
+    """
+    if outputs not in (1, 2):
+        raise ConfigError(f"model.outputs: {outputs}", hint="1 (one logit) or 2 (bonafide, spoof)")
+    return nn.Linear(width, outputs)
+
+
+def need_raw(name: str, channels: int, bins: int) -> None:
+    """Refuse any front end but the raw waveform.
+
+    Raises
+    ------
+    ConfigError
+        Unless there is one channel and one bin.
+    """
+    if (channels, bins) != (1, 1):
+        raise ConfigError(
+            f"{name} reads the waveform, but the front end gives {channels} channels of {bins} bins",
+            hint='frontend.name = "raw"',
+        )
