@@ -6,7 +6,11 @@ They live inside the exported graph, so there is no second copy of their code.
 from __future__ import annotations
 
 FRONTENDS: dict[str, str] = {
+    "cqt": "earwitness.features.cqt:CQT",
+    "lfcc": "earwitness.features.lfcc:LFCC",
+    "log_mel": "earwitness.features.log_mel:LogMel",
     "log_spectrogram": "earwitness.features.spectrogram:LogSpectrogram",
     "mel_image": "earwitness.features.mel_image:MelImage",
+    "mfcc": "earwitness.features.mfcc:MFCC",
     "raw": "earwitness.features.raw:Raw",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from earwitness.errors import ConfigError
-
-RATE = 16_000
+from earwitness.features.filters import mel_filters
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,6 @@ class MelImage(nn.Module):
 
     def __init__(self, settings: MelImageSettings) -> None:
         super().__init__()
-        if not 0 <= settings.low < settings.high <= RATE / 2:
-            raise ConfigError(f"frontend.low, high: {settings.low:g} to {settings.high:g} Hz", hint="0 to 8000 Hz")
         if (
             min(settings.n_fft, settings.hop, settings.mels, settings.height, settings.width) < 1
             or settings.range_db <= 0
@@ -76,7 +72,9 @@ class MelImage(nn.Module):
         self.window: Tensor
         self.filters: Tensor
         self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)
-        self.register_buffer("filters", mel_filters(settings), persistent=False)
+        self.register_buffer(
+            "filters", mel_filters(settings.n_fft, settings.mels, settings.low, settings.high), persistent=False
+        )
 
     @property
     def channels(self) -> int:
@@ -97,33 +95,3 @@ class MelImage(nn.Module):
         image = (1.0 + level / s.range_db).clamp(0.0, 1.0) * heard
         # Not antialiased, in the graph as in the files: the exporter has no antialiased form of a dynamic width.
         return F.interpolate(image.flip(1).unsqueeze(1), (s.height, s.width), mode="bilinear", align_corners=False)
-
-
-def mel_filters(settings: MelImageSettings) -> Tensor:
-    """Triangular filters ``(mels, n_fft // 2 + 1)``, Slaney's mel scale and area (Auditory Toolbox, 1998).
-
-    Examples
-    --------
-    >>> mel_filters(MelImageSettings(mels=40)).shape
-    torch.Size([40, 513])
-    """
-    edges = _hertz(torch.linspace(_mel(settings.low), _mel(settings.high), settings.mels + 2, dtype=torch.float64))
-    bins = torch.linspace(0, RATE / 2, settings.n_fft // 2 + 1, dtype=torch.float64)
-    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    area = 2.0 / (edges[2:] - edges[:-2])
-    return (torch.minimum(rise, fall).clamp_min(0) * area[:, None]).float()
-
-
-# Linear up to 1 kHz (15 mel), logarithmic above: 27 mel per factor of 6.4.
-_STEP, _BREAK = 200 / 3, 1000.0
-_LOG = math.log(6.4) / 27
-
-
-def _mel(hertz: float) -> float:
-    return hertz / _STEP if hertz < _BREAK else _BREAK / _STEP + math.log(hertz / _BREAK) / _LOG
-
-
-def _hertz(mel: Tensor) -> Tensor:
-    knee = _BREAK / _STEP
-    return torch.where(mel < knee, mel * _STEP, _BREAK * torch.exp((mel - knee).clamp_min(0) * _LOG))

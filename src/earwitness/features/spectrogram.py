@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.errors import ConfigError
+from earwitness.features.frames import levelled
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,7 @@ class LogSpectrogram(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         s = self.settings
-        waveform = waveform.float()
-        rms = waveform.square().mean(dim=1, keepdim=True).add(1e-10).sqrt()
-        spectrum = F.conv1d((waveform / rms).unsqueeze(1), self.basis, stride=s.hop)
+        spectrum = F.conv1d(levelled(waveform.float()).unsqueeze(1), self.basis, stride=s.hop)
         power = spectrum[:, : s.bins].square() + spectrum[:, s.bins :].square()
         log: Tensor = (power / self.unit + self.floor).log() / 4.0 + 1.0
         if s.normalize == "level":
