@@ -154,6 +154,8 @@ def open_pipe(pipe: Pipe) -> Opened:
     except (av.FFmpegError, ValueError, OverflowError):
         raise pipe.failure or _explain_pipe(pipe) from None
     try:
+        if _index_is_last(pipe.head()):
+            raise _explain_pipe(pipe)
         return _inspect(pipe, container, pipe)
     except (av.FFmpegError, ValueError, OverflowError):
         container.close()
@@ -161,6 +163,12 @@ def open_pipe(pipe: Pipe) -> Opened:
     except BaseException:
         container.close()
         raise
+
+
+def _index_is_last(head: bytes) -> bool:
+    """Whether this is an mp4 whose sound stands before the index, which FFmpeg would notice only after all of it."""
+    at = head.find(b"mdat")
+    return head[4:8] == b"ftyp" and at > 0 and b"moov" not in head[:at]
 
 
 def _explain_pipe(pipe: Pipe) -> AudioError:
