@@ -17,6 +17,7 @@ from earwitness.errors import ConfigError, EarwitnessError
 #: command -> (module:typer app or function, line in the help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("earwitness.cli.scan:scan", "Scan recordings for generated voices."),
+    "batch": ("earwitness.cli.batch:batch", "Score a folder, a bucket, a manifest or tar shards, also on Ray."),
     "serve": ("earwitness.cli.serve:serve", "Serve scanning over HTTP, with a page, on your own machines."),
     "doctor": ("earwitness.cli.doctor:doctor", "Show what is installed, which detector is used, and whether it runs."),
     "score": ("earwitness.cli.score:score", "Write the score of every recording of a manifest."),
