@@ -19,7 +19,8 @@ from earwitness.data.manifest import Row
 from earwitness.errors import ConfigError
 from earwitness.registry import find
 from earwitness.train.cache import AudioCache
-from earwitness.train.sampling import GROUP, GroupSampler
+from earwitness.train.plain import Sampler
+from earwitness.train.sampling import GROUP
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,27 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: waveform ``(batch, samples)``, target 1 = spoof ``(batch,)``, group number ``(batch,)``.
+    """One batch: waveform ``(batch, samples)`` and, each ``(batch,)``, what is known about the clips.
 
-    ``waveform`` holds pictures ``(batch, 1, height, width)`` where training is on pictures.
+    Parameters
+    ----------
+    waveform:
+        Pictures ``(batch, 1, height, width)`` where training is on pictures.
+    target:
+        1 = spoof.
+    group:
+        Number of the group of four.
+    source:
+        Class of the source, -1 where it has none.
+    paired:
+        Whether the group holds human clips and their own copy-synthesis.
     """
 
     waveform: Tensor
     target: Tensor
     group: Tensor
+    source: Tensor
+    paired: Tensor
 
 
 class Augmenter:
@@ -145,6 +159,8 @@ class Batches(Dataset[Batch]):
         Which rows.
     clips:
         What is made of a row.
+    sources:
+        Class of each row's source.
     size:
         Clips in a batch over all processes, a multiple of :data:`GROUP` times the processes.
     seconds:
@@ -160,9 +176,10 @@ class Batches(Dataset[Batch]):
 
     def __init__(
         self,
-        sampler: GroupSampler,
+        sampler: Sampler,
         clips: Clips,
         *,
+        sources: Sequence[int],
         size: int,
         seconds: Sequence[float],
         steps: int,
@@ -172,7 +189,7 @@ class Batches(Dataset[Batch]):
     ) -> None:
         if size % (GROUP * world):
             raise ConfigError(f"run.batch is {size}, for {world} processes", hint=f"give a multiple of {GROUP * world}")
-        self.sampler, self.clips = sampler, clips
+        self.sampler, self.clips, self.sources = sampler, clips, sources
         self.groups, self.seconds, self.steps, self.seed = size // GROUP, tuple(seconds), steps, seed
         self.rank, self.world = rank, world
 
@@ -183,16 +200,21 @@ class Batches(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, step, 2])
         length = int(self.seconds[rng.integers(len(self.seconds))] * RATE)
         drawn = self.sampler.groups(step, self.groups)
-        waves, targets, groups = [], [], []
+        waves, targets, groups, sources, paired = [], [], [], [], []
         for number in range(self.rank, self.groups, self.world):
+            rows = [self.sampler.rows[index] for index in drawn[number]]
+            pairs = rows[2].pair == rows[0].id and rows[3].pair == rows[1].id
             for place, index in enumerate(drawn[number]):
-                row = self.sampler.rows[index]
+                row = rows[place]
                 # a pair starts at the same place, so that only the voice's making differs
                 start = np.random.default_rng([self.seed, step, 3, number, place % 2]).random()
                 waves.append(torch.from_numpy(self.clips(row, step, length, start)))
                 targets.append(float(row.spoof))
                 groups.append(number)
-        return Batch(torch.stack(waves), torch.tensor(targets), torch.tensor(groups))
+                sources.append(self.sources[index])
+                paired.append(pairs)
+        known = [torch.tensor(values) for values in (targets, groups, sources, paired)]
+        return Batch(torch.stack(waves), *known)
 
 
 def _one(batch: list[Batch]) -> Batch:

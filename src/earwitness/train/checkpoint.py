@@ -16,17 +16,22 @@ from earwitness.errors import TrainingError
 class Average:
     """Running average of weights and buffers: ``average = decay * average + (1 - decay) * now``.
 
-    The decay is lower at the start (``(1 + step) / (10 + step)``), so that the first weights are forgotten.
+    The decay is lower at the start (``(1 + step) / (10 + step)``), so that the first weights are forgotten. From the
+    step ``mean_from`` on it is the plain mean of all weights since then instead (Izmailov et al. 2018, arXiv
+    1803.05407), of running statistics too; before, it is the weights themselves.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, model: nn.Module, decay: float, *, mean_from: int | None = None) -> None:
+        self.decay, self.mean_from = decay, mean_from
         self.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the model's weights after ``step``."""
         decay = min(self.decay, (1 + step) / (10 + step))
+        if self.mean_from is not None:
+            done = max(0, step - self.mean_from)
+            decay = done / (done + 1)
         for key, value in model.state_dict().items():
             mine = self.values[key]
             if mine.dtype.is_floating_point:
@@ -59,19 +64,29 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
+    path: Path,
+    model: nn.Module,
+    beside: nn.Module | None,
+    average: Average,
+    optimizer: torch.optim.Optimizer,
+    facts: dict[str, Any],
 ) -> None:
-    """Everything that training needs to go on after ``facts["step"]`` steps."""
+    """Everything that training needs to go on after ``facts["step"]`` steps; ``beside`` is what only training has."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"beside.{k}": v for k, v in beside.state_dict().items()} if beside else {}
     tensors |= {f"average.{k}": v.clone() for k, v in average.values.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
     save_tensors(path, tensors, facts)
 
 
-def load_checkpoint(path: Path, model: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put a checkpoint into model, average and optimizer; gives its facts."""
+def load_checkpoint(
+    path: Path, model: nn.Module, beside: nn.Module | None, average: Average, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Put a checkpoint into all that :func:`save_checkpoint` was given; gives its facts."""
     tensors, facts = load_tensors(path)
+    if beside:
+        beside.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("beside.")})
     model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
     for key, value in tensors.items():
         if key.startswith("average."):

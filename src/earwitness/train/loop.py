@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from earwitness.augment.mask import mask_bands
 from earwitness.config import build
 from earwitness.errors import TrainingError
-from earwitness.registry import find
 from earwitness.train.batches import Batches, loader
 from earwitness.train.checkpoint import Average, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from earwitness.train.devset import dev_metrics
-from earwitness.train.losses import LOSSES
+from earwitness.train.learner import Learner
 from earwitness.train.material import Material
+from earwitness.train.plain import make_sampler
 from earwitness.train.recipe import Network, Recipe
-from earwitness.train.sampling import GroupSampler
+from earwitness.train.sampling import source_classes
 
 Report = Callable[[dict[str, float]], None]
 
@@ -40,29 +36,6 @@ class Outcome:
     stopped_by: str
     minutes: float
     waiting: float
-
-
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels with weight decay; biases, norms and other vectors without."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def learning_rate(step: int, steps: int, warmup: float) -> float:
-    """Share of the highest learning rate at ``step``: a straight rise, then half a cosine down to zero.
-
-    Examples
-    --------
-    >>> [round(learning_rate(s, 100, 0.1), 2) for s in (0, 9, 55, 99)]
-    [0.1, 1.0, 0.5, 0.0]
-    """
-    rise = max(1, round(steps * warmup))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
 class Run:
@@ -105,15 +78,15 @@ class Run:
         self.network = Network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if recipe.start_from:
             self._start_from(Path(recipe.start_from))
-        loss = find(LOSSES, recipe.loss.name, kind="loss")
-        self.loss = loss(build(loss.Settings, recipe.loss.settings, where="loss.settings"))
         o, r = recipe.optimizer, recipe.run
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.network, o.weight_decay), lr=o.lr, betas=(0.9, 0.98))
-        self.model, self.prepared = self.accelerator.prepare(self.network, self.optimizer)
-        self.average = Average(self.network, o.ema)
+        sampler = make_sampler(material.train, recipe.sampling, seed=recipe.seed)
+        classes, sources = source_classes(sampler.rows, recipe.sampling)
+        self.learner = Learner(recipe, self.network, sources, self.accelerator)
+        self.average = Average(self.network, o.ema, mean_from=round(r.steps * (1 - o.swa)) if o.swa else None)
         self.batches = Batches(
-            GroupSampler(material.train, recipe.sampling, seed=recipe.seed),
+            sampler,
             material.clips(recipe),
+            sources=classes,
             size=r.batch,
             seconds=r.seconds,
             steps=r.steps,
@@ -145,7 +118,7 @@ class Run:
         """Go on from ``last.safetensors``, if there is one."""
         path = self.folder / "last.safetensors"
         if path.exists():
-            facts = load_checkpoint(path, self.network, self.average, self.optimizer)
+            facts = load_checkpoint(path, self.network, self.learner.adversary, self.average, self.learner.optimizer)
             self.step, self.best, self.since_best = facts["step"], facts["best"], facts["since_best"]
             self.seconds, self.waited = facts["seconds"], facts["waited"]
 
@@ -159,7 +132,9 @@ class Run:
                 "seconds": self.seconds,
                 "waited": self.waited,
             }
-            save_checkpoint(self.folder / "last.safetensors", self.network, self.average, self.optimizer, facts)
+            learner = self.learner
+            modules = (self.network, learner.adversary, self.average, learner.optimizer)
+            save_checkpoint(self.folder / "last.safetensors", *modules, facts)
 
     def fit(self) -> Outcome:
         """Train to the recipe's last step, or until dev has not improved for ``patience`` looks."""
@@ -172,7 +147,8 @@ class Run:
             began = time.perf_counter()
             batch = next(feed)
             self.waited += time.perf_counter() - began
-            losses.append(self._train_step(batch.waveform, batch.target, batch.group))
+            losses.append(self.learner.step(batch, self.step, self.step / r.steps))
+            self.average.update(self.network, self.step)
             self.seconds += time.perf_counter() - began
             self.step += 1
             if self.step % r.evaluate_every == 0 or self.step == r.steps:
@@ -185,31 +161,6 @@ class Run:
         return Outcome(
             self.folder, self.step, self.best, stopped_by, self.seconds / 60, self.waited / max(self.seconds, 1e-9)
         )
-
-    def _train_step(self, waveform: Tensor, target: Tensor, group: Tensor) -> float:
-        o, device = self.recipe.optimizer, self.accelerator.device
-        share = learning_rate(self.step, self.recipe.run.steps, o.warmup)
-        for part in self.optimizer.param_groups:
-            part["lr"] = o.lr * share
-        # dropout and masks depend on (seed, step) alone, so that a resumed run ends in the same weights
-        seed = (self.recipe.seed * 1_000_003 + self.step) % 2**62
-        torch.manual_seed(seed)
-        waveform, target, group = waveform.to(device), target.to(device), group.to(device)
-        a, generator = self.recipe.augment, torch.Generator().manual_seed(seed)
-        mask = partial(mask_bands, count=a.bands, widest=a.widest_band, generator=generator) if a.bands else None
-        self.model.train()
-        with self.accelerator.autocast():
-            outputs = self.model(waveform, mask)
-        loss = self.loss(outputs.float(), target, group)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(f"step {self.step}: the loss is {value}", hint="lower optimizer.lr")
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.network.parameters(), o.clip_norm)
-        self.prepared.step()
-        self.prepared.zero_grad()
-        self.average.update(self.network, self.step)
-        return value
 
     def averaged(self) -> Network:
         """A copy of the network with the averaged weights."""

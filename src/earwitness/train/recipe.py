@@ -17,33 +17,11 @@ from earwitness.errors import ConfigError, UnknownNameError
 from earwitness.features import FRONTENDS
 from earwitness.models import MODELS
 from earwitness.registry import find
+from earwitness.train.adversary import AdversarySettings
 from earwitness.train.batches import AugmentSettings
+from earwitness.train.descent import OptimizerSettings
+from earwitness.train.losses import LOSSES
 from earwitness.train.sampling import SamplingSettings
-
-
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """AdamW with a warm-up and a cosine decay to zero.
-
-    Parameters
-    ----------
-    lr:
-        Highest learning rate.
-    weight_decay:
-        Decoupled weight decay of matrices and kernels; biases and norms have none.
-    warmup:
-        Share of all steps in which the learning rate rises.
-    clip_norm:
-        Gradients are scaled down to this norm.
-    ema:
-        Decay of the running average of the weights that is evaluated and exported; 0 turns it off.
-    """
-
-    lr: float = 2e-3
-    weight_decay: float = 0.02
-    warmup: float = 0.05
-    clip_norm: float = 2.0
-    ema: float = 0.998
 
 
 @dataclass(frozen=True)
@@ -89,10 +67,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """A further loss: its name, its share of the sum, and its settings."""
+
+    name: str
+    share: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that makes a detector; see ``recipes/*.toml``.
 
     ``start_from`` is a run folder of the same network whose best weights training starts from; empty starts afresh.
+    ``also`` are losses added to ``loss``. ``mixup`` is the alpha of mixup, 0 for none.
     ``window`` is what the detector hears at once; a network of one fixed input length has ``min_seconds = seconds``.
     """
 
@@ -101,6 +89,9 @@ class Recipe:
     model: Part
     frontend: Part
     loss: Part = field(default_factory=lambda: Part("bce"))
+    also: tuple[Extra, ...] = ()
+    adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    mixup: float = 0.0
     seed: int = 1
     start_from: str = ""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
@@ -123,9 +114,18 @@ class Network(nn.Module):
         model = find(MODELS, recipe.model.name, kind="model")
         settings = build(model.Settings, recipe.model.settings, where="model.settings")
         self.model = model(settings, channels=self.frontend.channels, bins=self.frontend.settings.bins)
+        last = getattr(find(LOSSES, recipe.loss.name, kind="loss"), "last", None)
+        if last is not None:
+            self.model.last = last(self.model.width)
 
-    def forward(self, waveform: Tensor, mask: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Outputs ``(batch, 1 or 2)``; ``mask`` changes the front end's picture while training."""
+    @property
+    def width(self) -> int:
+        """Numbers in the embedding."""
+        result: int = self.model.width
+        return result
+
+    def picture(self, waveform: Tensor, mask: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """What the model reads; ``mask`` changes it while training."""
         if waveform.ndim == 4:
             picture = waveform
         elif self.training:
@@ -134,8 +134,17 @@ class Network(nn.Module):
                 picture = self.frontend(waveform).contiguous(memory_format=torch.channels_last)
         else:
             picture = self.frontend(waveform)
-        result: Tensor = self.model(picture if mask is None else mask(picture))
+        return picture if mask is None else mask(picture)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Outputs ``(batch, 1 or 2)``."""
+        result: Tensor = self.model(self.picture(waveform))
         return result
+
+    def answer(self, waveform: Tensor, mask: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs ``(batch, 1 or 2)`` and the embedding ``(batch, width)`` that they are made of."""
+        embedding = self.model.embedding(self.picture(waveform, mask))
+        return self.model.last(embedding), embedding
 
     def score(self, waveform: Tensor) -> Tensor:
         """The logit ``(batch,)`` that the voice is generated."""

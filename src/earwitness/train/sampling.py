@@ -8,12 +8,13 @@ channel), or human clips beside their own copy-synthesis.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from earwitness.data.manifest import Manifest, Row
+from earwitness.data.manifest import LABELS, Manifest, Row
 from earwitness.errors import TrainingError
 
 K = TypeVar("K")
@@ -27,6 +28,11 @@ class SamplingSettings:
 
     Parameters
     ----------
+    law:
+        ``"groups"``: groups of two human and two generated clips, as the settings below say. ``"shuffle"``: every clip
+        once in turn. ``"even"``: evenly over the values of ``even_over``.
+    even_over:
+        Columns of the manifest, one within the other.
     within_source:
         Share of groups whose four clips come from one source that has both labels.
     pairs:
@@ -37,6 +43,8 @@ class SamplingSettings:
         Sources whose rows take the source of their ``pair`` instead, and without a pair their system.
     """
 
+    law: Literal["groups", "shuffle", "even"] = "groups"
+    even_over: tuple[str, ...] = ("label", "system")
     within_source: float = 0.6
     pairs: float = 0.15
     tempering: float = 0.5
@@ -62,24 +70,23 @@ class GroupSampler:
     """
 
     def __init__(self, manifest: Manifest, settings: SamplingSettings, *, seed: int) -> None:
+        need_both_labels(manifest)
         self.rows = list(manifest)
         self.settings = settings
         self.seed = seed
-        by_id = {row.id: i for i, row in enumerate(self.rows)}
+        by_id = {row.id: row for row in self.rows}
+        place = {row.id: i for i, row in enumerate(self.rows)}
         human: dict[str, list[int]] = defaultdict(list)
         fake: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         self.pairs: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for index, row in enumerate(self.rows):
-            source = self._source(row, by_id)
+            source = _source(row, by_id, settings.no_pair_source)
             if row.spoof:
                 fake[source][row.system].append(index)
-                if row.pair in by_id:
-                    self.pairs[row.system].append((by_id[row.pair], index))
+                if row.pair in place:
+                    self.pairs[row.system].append((place[row.pair], index))
             else:
                 human[source].append(index)
-        if not human or not fake:
-            missing = "bonafide" if not human else "spoof"
-            raise TrainingError(f"{manifest.where}: no row with the label {missing}", hint="both labels are needed")
         self.human, self.fake = dict(human), {k: dict(v) for k, v in fake.items()}
         both = [s for s in human if s in fake]
         self.both, self.both_p = self._tempered({s: self._size(s) for s in both})
@@ -87,11 +94,6 @@ class GroupSampler:
         cells = {(s, y): len(v) for s, systems in fake.items() for y, v in systems.items()}
         self.cells, self.cells_p = self._tempered(cells)
         self.paired = sorted(self.pairs)
-
-    def _source(self, row: Row, by_id: dict[str, int]) -> str:
-        if row.source not in self.settings.no_pair_source:
-            return row.source
-        return self.rows[by_id[row.pair]].source if row.pair in by_id else row.system
 
     def _size(self, source: str) -> int:
         return min(len(self.human[source]), sum(map(len, self.fake[source].values())))
@@ -127,3 +129,37 @@ class GroupSampler:
             clips = self.fake[source][system]
             out.append(clips[rng.integers(len(clips))])
         return out
+
+
+def need_both_labels(manifest: Manifest) -> None:
+    """Raise :class:`TrainingError` if one of the two labels has no row."""
+    found = {row.label for row in manifest}
+    for label in LABELS:
+        if label not in found:
+            raise TrainingError(f"{manifest.where}: no row with the label {label}", hint="both labels are needed")
+
+
+def source_classes(rows: Sequence[Row], settings: SamplingSettings) -> tuple[list[int], int]:
+    """A class for each row's source, -1 for a source with one label only, and how many classes there are.
+
+    A copy counts to the source of its pair.
+
+    Examples
+    --------
+    >>> rows = [Row("a", "bonafide", source="x"), Row("b", "spoof", source="x"), Row("c", "spoof", source="y")]
+    >>> source_classes(rows, SamplingSettings())
+    ([0, 0, -1], 1)
+    """
+    by_id = {row.id: row for row in rows}
+    sources = [_source(row, by_id, settings.no_pair_source) for row in rows]
+    labels: dict[str, set[str]] = defaultdict(set)
+    for source, row in zip(sources, rows, strict=True):
+        labels[source].add(row.label)
+    classes = {s: i for i, s in enumerate(sorted(s for s, found in labels.items() if len(found) == 2))}
+    return [classes.get(source, -1) for source in sources], len(classes)
+
+
+def _source(row: Row, by_id: Mapping[str, Row], no_pair_source: Sequence[str]) -> str:
+    if row.source not in no_pair_source:
+        return row.source
+    return by_id[row.pair].source if row.pair in by_id else row.system

@@ -8,7 +8,8 @@ import pytest
 
 from earwitness.data.manifest import Manifest, Row
 from earwitness.errors import TrainingError
-from earwitness.train.sampling import GROUP, GroupSampler, SamplingSettings
+from earwitness.train.plain import EvenSampler, ShuffleSampler, make_sampler
+from earwitness.train.sampling import GROUP, GroupSampler, SamplingSettings, source_classes
 
 
 def rows() -> list[Row]:
@@ -62,3 +63,49 @@ def test_one_label_alone_is_an_error() -> None:
     only = Manifest([Row("a.wav", "bonafide")], root=".")
     with pytest.raises(TrainingError, match="spoof"):
         GroupSampler(only, SamplingSettings(), seed=0)
+
+
+def test_shuffle_takes_every_clip_once_in_turn() -> None:
+    manifest = Manifest(rows(), root=".")
+    drawn = ShuffleSampler(manifest, seed=1)
+    count = len(manifest)
+    flat = [i for step in range(count) for group in drawn.groups(step, 2) for i in group]
+    for turn in range(8):
+        assert sorted(flat[turn * count : (turn + 1) * count]) == list(range(count))
+    assert flat[:count] != flat[count : 2 * count]
+    assert ShuffleSampler(manifest, seed=1).groups(5, 2) == drawn.groups(5, 2)
+
+
+def test_even_over_labels_then_systems() -> None:
+    drawn = EvenSampler(Manifest(rows(), root="."), ["label", "system"], seed=1)
+    found = Counter(drawn.rows[i].system or "human" for step in range(400) for g in drawn.groups(step, 4) for i in g)
+    total = sum(found.values())
+    assert found["human"] / total == pytest.approx(1 / 2, abs=0.03)
+    for system in ("s0", "s1", "world"):
+        assert found[system] / total == pytest.approx(1 / 6, abs=0.03)
+
+
+def test_even_over_sources() -> None:
+    drawn = EvenSampler(Manifest(rows(), root="."), ["source"], seed=1)
+    found = Counter(drawn.rows[i].source for step in range(400) for g in drawn.groups(step, 4) for i in g)
+    for source in ("a", "b", "c", "d", "copy-synthesis"):
+        assert found[source] / sum(found.values()) == pytest.approx(1 / 5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("law", "kind"), [("groups", GroupSampler), ("shuffle", ShuffleSampler), ("even", EvenSampler)]
+)
+def test_laws(law: str, kind: type) -> None:
+    made = make_sampler(Manifest(rows(), root="."), SamplingSettings(law=law), seed=0)
+    assert isinstance(made, kind)
+    with pytest.raises(TrainingError, match="no row with the label spoof"):
+        make_sampler(Manifest(rows()[:3], root="."), SamplingSettings(law=law), seed=0)
+
+
+def test_copies_count_to_the_source_of_their_pair() -> None:
+    made = list(Manifest(rows(), root="."))
+    classes, count = source_classes(made, SamplingSettings())
+    by_source = {row.source: c for row, c in zip(made, classes, strict=True)}
+    assert (by_source["a"], by_source["b"], by_source["c"], by_source["d"]) == (0, 1, -1, -1)
+    assert by_source["copy-synthesis"] == 0
+    assert count == 2
