@@ -1,4 +1,4 @@
-"""What every model must keep: gradients everywhere, able to learn, deterministic, batch = single, save and load, ONNX."""
+"""What every model must keep: gradients, able to learn, deterministic, batch = single, save and load, ONNX parity."""
 
 from __future__ import annotations
 
@@ -37,6 +37,19 @@ RAW = {"filters": 12, "kernel": 32, "widths": [8, 12], "graph": GRAPH, "preactiv
 CASES = {
     "aasist": Case(297_866, (1, 1), RAW, (1, 1, 2400), rate=5e-3),
     "aasist_l": Case(85_306, (1, 1), RAW, (1, 1, 2400), rate=5e-3),
+    "crnn_gru": Case(310_661, (1, 80), {"widths": [8, 12, 16], "hidden": 8, "layers": 1}),
+    "crnn_lstm": Case(384_901, (1, 80), {"widths": [8, 12, 16], "hidden": 8, "layers": 1}),
+    "lcnn": Case(269_729, (1, 60), {"scale": 0.25, "dropout": 0.2}),
+    "mel_cnn": Case(109_665, (1, 128), {"widths": [8, 16], "hidden": 16}, rate=5e-3),
+    "mfcc_cnn": Case(2_053_186, (1, 20), {"widths": [4, 8], "hidden": 16}, (1, 20, 101)),
+    "pooled_cnn": Case(93_249, (1, 80), {"widths": [8, 16]}, rate=5e-3),
+    "rawnet2": Case(
+        17_621_410,
+        (1, 1),
+        {"filters": 12, "kernel": 32, "widths": [12, 16], "units": 16, "layers": 1, "hidden": 16},
+        (1, 1, 2400),
+    ),
+    "res2net": Case(840_597, (1, 256), {"widths": [8, 16], "blocks": [1, 1], "embedding": 16, "hidden": 16}),
     "se_resnet": Case(987_909, (1, 256), {"widths": [8, 16], "blocks": [1, 1], "embedding": 16}),
 }
 

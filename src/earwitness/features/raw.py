@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from earwitness.errors import ConfigError
@@ -39,6 +38,7 @@ class Raw(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> Raw(RawSettings(samples=64600))(torch.randn(2, 16000)).shape
     torch.Size([2, 1, 1, 64600])
     """

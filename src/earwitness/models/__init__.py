@@ -15,5 +15,13 @@ from __future__ import annotations
 MODELS: dict[str, str] = {
     "aasist": "earwitness.models.aasist:AASIST",
     "aasist_l": "earwitness.models.aasist:AASISTL",
+    "crnn_gru": "earwitness.models.crnn:CRNNGRU",
+    "crnn_lstm": "earwitness.models.crnn:CRNN",
+    "lcnn": "earwitness.models.lcnn:LCNN",
+    "mel_cnn": "earwitness.models.cnn:MelCNN",
+    "mfcc_cnn": "earwitness.models.cnn:MFCCCNN",
+    "pooled_cnn": "earwitness.models.cnn:PooledCNN",
+    "rawnet2": "earwitness.models.rawnet2:RawNet2",
+    "res2net": "earwitness.models.res2net:Res2Net",
     "se_resnet": "earwitness.models.resnet:SEResNet",
 }

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.errors import ConfigError
-from earwitness.models.base import Classifier, last_layer, need_raw
+from earwitness.models.base import Classifier, Facts, last_layer, need_raw
 from earwitness.models.graph import GraphSettings, SpectroTemporalGraph
 from earwitness.models.sinc import SincFilters
 
@@ -57,6 +57,11 @@ class AASISTLSettings(AASISTSettings):
     graph: GraphSettings = field(
         default_factory=lambda: GraphSettings(nodes=24, keep_spectral=0.4, keep_temporal=0.5, keep_joint=0.7)
     )
+
+
+def _facts(name: str) -> Facts:
+    about = f"{name}: graph attention on a residual encoder of the waveform"
+    return Facts(about, "arXiv 2110.01200", (1, 1, 64_600), "raw", f"{name}.pth of github.com/clovaai/aasist", "MIT")
 
 
 class RawBlock(nn.Module):
@@ -109,6 +114,7 @@ class AASIST(Classifier):
     """
 
     Settings = AASISTSettings
+    facts = _facts("AASIST")
 
     def __init__(self, settings: AASISTSettings, *, channels: int, bins: int) -> None:
         super().__init__()
@@ -137,6 +143,7 @@ class AASISTL(AASIST):
     """
 
     Settings = AASISTLSettings
+    facts = _facts("AASIST-L")
 
 
 _NAMES = (

@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from earwitness.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ``earwitness models`` says about a network besides its sizes.
+
+    Parameters
+    ----------
+    about:
+        What it is, in a few words.
+    source:
+        Where it is described.
+    shape:
+        (channels, bins, frames) of a picture that four seconds usually give; (1, 1, 64000) is the waveform itself.
+    frontend:
+        The front end that it is made for.
+    weights, licence:
+        Name of weights from elsewhere that it can begin with, and their licence; empty where there are none.
+    """
+
+    about: str
+    source: str
+    shape: tuple[int, int, int]
+    frontend: str
+    weights: str = ""
+    licence: str = ""
 
 
 class Classifier(nn.Module, ABC):
@@ -19,8 +47,11 @@ class Classifier(nn.Module, ABC):
         to learned directions, may put its own in its place.
     width:
         Numbers in the embedding.
+    facts:
+        What stands in the list of models.
     """
 
+    facts: ClassVar[Facts]
     last: nn.Module
     width: int
 

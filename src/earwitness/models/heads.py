@@ -1,4 +1,4 @@
-"""Pooling over time: from a sequence of any length to one vector."""
+"""Pooling over time: from a sequence of any length to one vector; and pictures of a fixed length."""
 
 from __future__ import annotations
 
@@ -42,3 +42,15 @@ class AttentiveStatistics(nn.Module):
         mean = (split * weight).sum(dim=3)
         variance = ((split - mean.unsqueeze(3)).square() * weight).sum(dim=3)
         return torch.cat([mean.flatten(1), variance.clamp(min=1e-5).sqrt().flatten(1)], dim=1)
+
+
+def fixed_frames(picture: Tensor, frames: int) -> Tensor:
+    """``(batch, channels, bins, any)`` cut at the end, or repeated from its start, to ``frames`` frames.
+
+    Examples
+    --------
+    >>> fixed_frames(torch.arange(3.0).reshape(1, 1, 1, 3), 5)
+    tensor([[[[0., 1., 2., 0., 1.]]]])
+    """
+    times = (frames - 1) // picture.shape[3] + 1
+    return picture.repeat(1, 1, 1, times)[..., :frames]

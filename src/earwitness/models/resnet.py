@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from earwitness.models.base import Classifier
+from earwitness.models.base import Classifier, Facts, last_layer
 from earwitness.models.heads import AttentiveStatistics
 
 
@@ -29,6 +29,8 @@ class SEResNetSettings:
         Width of the last hidden layer.
     dropout:
         Share of the embedding that is dropped in training.
+    outputs:
+        1 logit, or 2 (bonafide, spoof).
     """
 
     widths: tuple[int, ...] = (16, 32, 64, 96)
@@ -38,6 +40,7 @@ class SEResNetSettings:
     hidden: int = 64
     embedding: int = 128
     dropout: float = 0.2
+    outputs: int = 1
 
 
 class Gate(nn.Module):
@@ -89,6 +92,9 @@ class SEResNet(Classifier):
     """
 
     Settings = SEResNetSettings
+    facts = Facts(
+        "SE-ResNet with attentive statistics pooling", "arXiv 1709.01507, 1803.10963", (1, 256, 249), "log_spectrogram"
+    )
 
     def __init__(self, settings: SEResNetSettings, *, channels: int, bins: int) -> None:
         super().__init__()
@@ -114,7 +120,7 @@ class SEResNet(Classifier):
             nn.Dropout(settings.dropout),
         )
         self.width = settings.embedding
-        self.last = nn.Linear(settings.embedding, 1)
+        self.last = last_layer(settings.embedding, settings.outputs)
 
     def embedding(self, picture: Tensor) -> Tensor:
         """The last hidden layer, ``(batch, embedding)``."""
