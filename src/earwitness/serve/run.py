@@ -66,7 +66,8 @@ class Protocol(H11Protocol):
         problem = Problem(400, "bad-request", msg.rstrip("."))
         body = problem.content()
         headers = [("content-type", MEDIA_TYPE), ("content-length", str(len(body))), ("connection", "close")]
-        for part in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+        head = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        for part in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(part) or b"")
         self.transport.close()
 

@@ -134,12 +134,20 @@ def work(detectors: dict[str | None, Detector], task: Task, say: Say) -> int:
     except EarwitnessError as error:
         say({"error": error.to_dict()})
     except MemoryError:
-        say({"error": {"code": "memory", "message": f"{task.name}: more memory is needed than is allowed", "hint": ""}})
+        say({"error": _glut(task.name)})
     except Exception as error:
+        # onnxruntime has no type of its own for this
+        if "allocate memory" in str(error) or "bad_alloc" in str(error):
+            say({"error": _glut(task.name)})
+            return 0
         # the type alone: a message may hold anything that a recording put there
         what = f"{task.name}: fault in earwitness: {type(error).__name__}"
         say({"error": {"code": "internal", "message": what, "hint": "please report it with the recording"}})
     return 0
+
+
+def _glut(name: str) -> dict[str, str]:
+    return {"code": "memory", "message": f"{name}: more memory is needed than is allowed", "hint": "send a part of it"}
 
 
 def _scan(detector: Detector, task: Task, say: Say) -> dict[str, Any]:
