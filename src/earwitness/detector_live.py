@@ -55,9 +55,9 @@ class LiveRule:
         For a value out of range.
     """
 
-    speech: float = 6.0
+    speech: float = 4.0
     margin: float = 0.25
-    hold: int = 3
+    hold: int = 2
     memory: float = 60.0
 
     def __post_init__(self) -> None:
