@@ -21,6 +21,7 @@ from earwitness.audio.windows import Samples, WindowPlan
 from earwitness.calibrate import Thresholds, probability, threshold_for
 from earwitness.detector_folder import CARD, MODEL, DetectorInfo, read_detector, write_detector
 from earwitness.detector_recording import FileScore, Progress, Windows, score_recording
+from earwitness.detector_session import open_session
 from earwitness.detector_stream import BATCH, DetectorStream, KnownSpeech, Meter, ScoredWindow, SpeechFrames
 from earwitness.error_cells import quote
 from earwitness.errors import AudioError, ConfigError, DetectorError
@@ -53,6 +54,8 @@ class Detector:
         A detector folder.
     threads:
         Cores that the network may use for one batch; None = 2, or 1 on a machine with one.
+    device:
+        Where the network runs: ``cpu`` or ``cuda``.
 
     Raises
     ------
@@ -65,13 +68,13 @@ class Detector:
         The checked contents of ``detector.json``.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, threads: int | None = None) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str], *, threads: int | None = None, device: str = "cpu") -> None:
+        self.folder, self.device = Path(folder), device
         self.threads = threads if threads is not None else min(2, os.cpu_count() or 1)
         if self.threads < 1:
             raise ConfigError(f"threads is {threads}; at least 1 is needed")
         self.info: DetectorInfo = read_detector(self.folder)
-        self._session = _session(self.folder / MODEL, self.threads)
+        self._session = open_session(self.folder / MODEL, threads=self.threads, device=device)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, threads: int | None = None) -> Detector:
@@ -85,7 +88,7 @@ class Detector:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # the facts go along: a profile may have changed them (see earwitness.detector_profile)
-        return _reload, (self.folder, self.threads), {"info": self.info}
+        return _reload, (self.folder, self.threads, self.device), {"info": self.info}
 
     def __repr__(self) -> str:
         return f"Detector({str(self.folder)!r}, id={self.info.id!r}, version={self.info.version!r})"
@@ -294,27 +297,8 @@ def _version() -> str:
     return earwitness.__version__
 
 
-def _session(model: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # a thread that waits for work must not burn a core that decoding could use
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise DetectorError(f"{model}: onnxruntime cannot load it: {str(error).splitlines()[0]}") from None
-    names = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
-    if names[0] != ["waveform"] or "logit" not in names[1]:
-        raise DetectorError(f"{model}: has inputs {names[0]} and outputs {names[1]}; expected waveform and logit")
-    return session
-
-
-def _reload(folder: Path, threads: int) -> Detector:
-    return Detector(folder, threads=threads)
+def _reload(folder: Path, threads: int, device: str) -> Detector:
+    return Detector(folder, threads=threads, device=device)
 
 
 def default_folder() -> Path:
@@ -322,7 +306,9 @@ def default_folder() -> Path:
     return Path(__file__).parent / "assets" / "default"
 
 
-def load_detector(folder: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Detector:
+def load_detector(
+    folder: str | os.PathLike[str] | None = None, *, threads: int | None = None, device: str = "cpu"
+) -> Detector:
     """The detector in ``folder``; the one that ships with the package if None.
 
     Parameters
@@ -331,6 +317,8 @@ def load_detector(folder: str | os.PathLike[str] | None = None, *, threads: int 
         A detector folder.
     threads:
         Cores that the network may use for one batch; None = 2, or 1 on a machine with one.
+    device:
+        Where the network runs: ``cpu`` or ``cuda``.
 
     Raises
     ------
@@ -345,12 +333,12 @@ def load_detector(folder: str | os.PathLike[str] | None = None, *, threads: int 
     earwitness.errors.DetectorError: nowhere: no such detector folder (a detector is a folder with detector.json in it)
     """
     if folder is not None:
-        return Detector(folder, threads=threads)
+        return Detector(folder, threads=threads, device=device)
     if not (default_folder() / "detector.json").is_file():
         raise DetectorError(
             "no detector ships with this copy of earwitness", hint="name a detector folder, such as --detector FOLDER"
         )
-    return Detector(default_folder(), threads=threads)
+    return Detector(default_folder(), threads=threads, device=device)
 
 
 @cache

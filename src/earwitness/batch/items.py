@@ -102,7 +102,7 @@ class Job:
         """
         from earwitness.detector import load_detector
 
-        found = load_detector(self.detector, threads=1)
+        found = load_detector(self.detector, threads=1, device=self.device)
         if self.profile is not None:
             from earwitness.detector_profile import with_profile
 
