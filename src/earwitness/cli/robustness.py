@@ -81,7 +81,7 @@ def _open(given: dict[str, Any]) -> tuple[Scorer, Bench, Manifest, str, str, str
     from dataclasses import replace
 
     from earwitness.augment.conditions import ROBUSTNESS
-    from earwitness.cli.trials import open_manifest
+    from earwitness.cli.trials import drawn, open_manifest
     from earwitness.evaluate.bench import reported_split
     from earwitness.evaluate.clusters import parse_clusters
     from earwitness.evaluate.robustness import Bench
@@ -92,7 +92,7 @@ def _open(given: dict[str, Any]) -> tuple[Scorer, Bench, Manifest, str, str, str
     everything, title = open_manifest(Path(words.pop()), None, root=given["root"])
     given["split"] = reported_split([row.split for row in everything], given["split"], everything.where)
     manifest = everything.filter(split=given["split"]) if given["split"] else everything
-    manifest = _fewer(manifest, given["limit"], given["seed"])
+    manifest = drawn(manifest, given["limit"], seed=given["seed"])
     bench = Bench(
         conditions=tuple(given["conditions"] or ROBUSTNESS),
         threshold=given["threshold"] or 0.0,
@@ -138,19 +138,6 @@ def _chosen(scorer: Scorer, dev: Manifest, bench: Bench) -> float:
     from earwitness.evaluate.thresholds import choose
 
     return choose(heard(scorer, dev, ROBUSTNESS[AS_IS], bench), "eer", chosen_on="dev").value
-
-
-def _fewer(manifest: Manifest, limit: int, seed: int) -> Manifest:
-    """A drawn part, half of each label, in the manifest's order."""
-    import numpy as np
-
-    if not limit or limit >= len(manifest):
-        return manifest
-    rng, chosen = np.random.default_rng(seed), set()
-    for spoof in (False, True):
-        mine = [row.id for row in manifest if row.spoof == spoof]
-        chosen |= {mine[i] for i in rng.permutation(len(mine))[: limit // 2]}
-    return manifest.filter(lambda row: row.id in chosen)
 
 
 def _tell(found: list[Measured], name: str, facts: dict[str, Any], *, as_json: bool) -> None:

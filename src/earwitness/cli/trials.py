@@ -106,6 +106,19 @@ def foreign_scorer(kind: str, value: str, direction: Direction, *, field: str, j
     return CallableScorer.named(value, direction=direction, jobs=jobs)
 
 
+def drawn(manifest: Manifest, limit: int, *, seed: int) -> Manifest:
+    """At most ``limit`` rows (0 = all), half of each label, drawn by ``seed``, in the manifest's order."""
+    import numpy as np
+
+    if not limit or limit >= len(manifest):
+        return manifest
+    rng, chosen = np.random.default_rng(seed), set()
+    for spoof in (False, True):
+        mine = [row.id for row in manifest if row.spoof == spoof]
+        chosen |= {mine[i] for i in rng.permutation(len(mine))[: limit // 2]}
+    return manifest.filter(lambda row: row.id in chosen)
+
+
 def console() -> Any:
     """A rich console: colours where someone looks, wide enough for tables in a pipe."""
     import sys
