@@ -64,6 +64,7 @@ class Worker:
     def __init__(self, setup: Setup, folder: Path, wall_seconds: float) -> None:
         self._setup, self._folder, self._wall = setup, folder, wall_seconds
         self._process: asyncio.subprocess.Process | None = None
+        self._reaping: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
@@ -137,17 +138,11 @@ class Worker:
     async def kill(self) -> None:
         """End the process and its child at once."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        # it may be gone already
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if process.stdin is not None:
-            process.stdin.close()
-        # what it still had to say is read, so that its pipe closes
-        while process.stdout is not None and await process.stdout.read(1 << 16):
-            continue
-        await process.wait()
+        if process is not None:
+            self._reaping = asyncio.create_task(_reap(process))
+        # whoever is cancelled while waiting for this does not keep it from being done
+        if self._reaping is not None:
+            await asyncio.shield(self._reaping)
 
     async def _messages(self) -> AsyncIterator[dict[str, Any]]:
         """What the process says, until it ends or has said too much."""
@@ -167,6 +162,18 @@ class Worker:
         text = "\n".join([json.dumps(message), *lines, ""])
         self._process.stdin.write(text.encode("ascii"))
         await self._process.stdin.drain()
+
+
+async def _reap(process: asyncio.subprocess.Process) -> None:
+    # it may be gone already
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin is not None:
+        process.stdin.close()
+    # what it still had to say is read, so that its pipe closes
+    while process.stdout is not None and await process.stdout.read(1 << 16):
+        continue
+    await process.wait()
 
 
 def _outcome(message: dict[str, Any]) -> Outcome | None:

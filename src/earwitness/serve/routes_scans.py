@@ -63,8 +63,9 @@ async def create(request: Request, caller: May, query: Annotated[schema.Options,
     state = state_of(request)
     try:
         scan = await _submit(state, request, caller, query)
-    except Problem:
-        await drain(request)
+    except Problem as error:
+        if error.status != 408:
+            await drain(request)
         raise
     place = {"Location": f"/v1/scans/{scan.id}"}
     if EVENTS in request.headers.get("accept", ""):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,9 @@ def serve(
         app = create_app(settings, records=store)
         config = uvicorn.Config(app, **_options(settings, tls))
         server = _Server(config, lambda: ready(address(settings, tls is not None)))
+        # uvicorn raises the signal that ended it once more when all is done: that is no failure
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: None)
         server.run()
         if not server.started:
             raise ConfigError(f"the service could not start on {settings.host}:{settings.port}", hint="see above")

@@ -87,6 +87,8 @@ async def receive(request: Request, settings: Settings, folder: Path, filename: 
 
 async def drain(request: Request) -> None:
     """Read some of a body that is refused: a sender that is cut off while sending would not see why."""
+    if getattr(request.state, "body_is_read", False):
+        return
     taken = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
@@ -130,8 +132,9 @@ async def _pieces(request: Request, settings: Settings) -> AsyncGenerator[bytes,
         total += len(piece)
         if total > settings.upload_bytes:
             raise _too_large(settings.upload_bytes)
+        request.state.body_is_read = not message.get("more_body")
         yield piece
-        if not message.get("more_body"):
+        if request.state.body_is_read:
             return
 
 
