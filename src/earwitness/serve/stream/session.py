@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from starlette.websockets import WebSocketDisconnect
+
 from earwitness.audio.live import FORMATS
 from earwitness.detector_live import Decision, LiveScan, settings_of
 from earwitness.errors import EarwitnessError
@@ -165,6 +167,9 @@ class Session:
                 await self._send_raw(message)
         except TimeoutError:
             raise Problem(408, "request-timeout", "the client does not read its answers") from None
+        except (WebSocketDisconnect, RuntimeError):
+            # it has left; what it sent is heard to the end and recorded
+            self.leave()
 
     async def run(self) -> None:
         """Hear the intake to its end, telling the client what is new.
