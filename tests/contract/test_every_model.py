@@ -42,7 +42,7 @@ CASES = {
     "lcnn": Case(269_729, (1, 60), {"scale": 0.25, "dropout": 0.2}),
     "mel_cnn": Case(109_665, (1, 128), {"widths": [8, 16], "hidden": 16}, rate=5e-3),
     "mfcc_cnn": Case(2_053_186, (1, 20), {"widths": [4, 8], "hidden": 16}, (1, 20, 101)),
-    "pooled_cnn": Case(93_249, (1, 80), {"widths": [8, 16]}, rate=5e-3),
+    "pooled_cnn": Case(93_249, (1, 80), {"widths": [8, 16], "dropout": 0.1}, rate=1e-2),
     "rawnet2": Case(
         17_621_410,
         (1, 1),
