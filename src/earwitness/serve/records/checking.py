@@ -20,6 +20,7 @@ from earwitness.serve.records.tables import entries, heads, records
 
 #: faults that are listed; all are counted
 MOST_FAULTS = 1000
+_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -224,8 +225,9 @@ def _rows(connection: Connection) -> Iterator[Mapping[str, Any]]:
         .outerjoin(other, (other.c.id == entries.c.id) & (other.c.seq != entries.c.seq))
         .order_by(entries.c.seq)
     )
-    for row in connection.execute(query, execution_options={"yield_per": 500}):
-        yield dict(row._mapping)
+    with connection.execute(query, execution_options={"yield_per": _BATCH}) as rows:
+        for row in rows:
+            yield dict(row._mapping)
 
 
 def _heads(connection: Connection) -> Iterator[Head]:
@@ -237,9 +239,10 @@ def _unchained(connection: Connection, outcome: Outcome) -> None:
     """Records that no entry speaks of."""
     chained = (entries.c.id == records.c.id) & (entries.c.kind == SCAN)
     query = select(records.c.id).outerjoin(entries, chained).where(entries.c.seq.is_(None))
-    for row in connection.execute(query, execution_options={"yield_per": 500}):
-        outcome.records += 1
-        outcome.add("inserted", "a record that is not in the chain", id=str(row.id))
+    with connection.execute(query, execution_options={"yield_per": _BATCH}) as rows:
+        for row in rows:
+            outcome.records += 1
+            outcome.add("inserted", "a record that is not in the chain", id=str(row.id))
 
 
 def _recordings(connection: Connection, outcome: Outcome, folder: Path) -> None:

@@ -37,7 +37,7 @@ def address(url: str) -> URL:
     """
     try:
         found = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigError("the address of the records cannot be read", hint=_FORMS) from None
     kind = found.get_backend_name()
     if kind == "postgresql":
@@ -179,6 +179,15 @@ def upgrade(connection: Connection, revision: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Take the tables back to ``revision`` (``base`` for none) in the open transaction; what was in them is lost."""
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 def _config() -> Any:

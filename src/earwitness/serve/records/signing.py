@@ -108,7 +108,8 @@ class SigningKey:
         secret = made.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        for target, data, mode in ((path, secret, 0o600), (public_path(path), made.public.pem(), 0o644)):
+        # the public half first: a private key without it would be lost work, the other way round is none
+        for target, data, mode in ((public_path(path), made.public.pem(), 0o644), (path, secret, 0o600)):
             try:
                 with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                     file.write(data)

@@ -196,8 +196,9 @@ class RecordStore:
         """Every entry, oldest first, with its record if that is (still) there; one moment of the database."""
         held = (records.c.id == entries.c.id) & (entries.c.kind == SCAN)
         query = select(entries, records.c.body).outerjoin(records, held).order_by(entries.c.seq)
-        with reading(self.engine) as connection:
-            for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
+        batches = {"yield_per": _BATCH}
+        with reading(self.engine) as connection, connection.execute(query, execution_options=batches) as rows:
+            for row in rows:
                 *values, body = row
                 yield Entry(*values), None if body is None else _read(row)
 
