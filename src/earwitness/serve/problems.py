@@ -133,11 +133,12 @@ def install(app: FastAPI) -> None:
     async def ours(_: Request, error: Exception) -> Response:
         return response(of(error))
 
-    async def framework(_: Request, error: Exception) -> Response:
+    async def framework(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 500)
+        headers = {"Allow": ", ".join(_methods(request))} if status == 405 else getattr(error, "headers", None)
         code = _CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "-"))
         message = str(getattr(error, "detail", "") or HTTPStatus(status).description)
-        return response(Problem(status, code, message, headers=getattr(error, "headers", None)))
+        return response(Problem(status, code, message, headers=headers))
 
     async def parameters(_: Request, error: Exception) -> Response:
         return response(invalid(error.errors() if isinstance(error, RequestValidationError) else []))
@@ -146,6 +147,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, framework)
     app.add_exception_handler(RequestValidationError, parameters)
     app.add_exception_handler(Exception, ours)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of all routes at this path; the framework names those of the first."""
+    from starlette.routing import Match
+
+    fitting = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in getattr(route, "methods", None) or ()})
 
 
 def invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
