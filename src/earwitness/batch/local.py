@@ -1,8 +1,8 @@
 """The backend of one machine: a process per core, each with a thread and a session of its own.
 
 Why processes and not one session that is fed from all cores: see ``docs/batch.md``, with figures. A process that
-dies (a fault in a decoder, no memory left) is replaced; the recording that it was at is tried once more by another,
-and if that one dies as well, the recording's row says so. A process that takes too long over one is ended.
+dies (a fault in a decoder, no memory left) is replaced; the recording that it was at is tried again by another,
+and when the third dies, the recording's row says so. A process that takes too long over one is ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from earwitness.errors import EarwitnessError
 
 AHEAD = 2
 """Items that a process holds: the one that it is at, and the next, so that it need not wait for the parent."""
-TRIES = 2
+TRIES = 3
 _MOST_FALSE_STARTS = 3
 
 

@@ -62,7 +62,10 @@ def asked(url: str, work: Callable[[], T]) -> T:
         return work()
     except EarwitnessError:
         raise
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # fsspec says the same of a server that does not answer
+        if isinstance(error.__cause__, OSError):
+            raise AudioError(f"{url}: cannot be read: {error.__cause__}", code="unreadable") from None
         raise AudioError(f"{url}: no such file", hint="check the name", code="missing-file") from None
     except PermissionError as error:
         raise AudioError(f"{url}: not allowed: {error}", hint="check the credentials", code="unreadable") from None
