@@ -114,13 +114,11 @@ def _documents(name: str) -> list[Any]:
         whole = _parsed(text)
         return whole if isinstance(whole, list) else [whole]
     except ValueError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise SignatureError(f"{name}: not JSON: {error}", hint="give what scan --json --sign wrote") from None
+        fault = SignatureError(f"{name}: not JSON: {error}", hint="give what scan --json --sign wrote")
     try:
-        return [_parsed(line) for line in lines]
-    except ValueError as error:
-        raise SignatureError(f"{name}: neither JSON nor JSONL: {error}") from None
+        return [_parsed(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        raise fault from None
 
 
 def _parsed(text: str) -> Any:
