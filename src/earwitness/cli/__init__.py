@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("earwitness.cli.evaluate:evaluate", "Measure a detector, or scores, against known labels."),
     "robustness": ("earwitness.cli.robustness:robustness", "Measure what noise, codecs, rooms and cuts cost."),
     "attack": ("earwitness.cli.attack:attack", "Fool a detector with noise made for it, and see how much it takes."),
+    "errors": ("earwitness.cli.errors:errors", "Say what the clips that a detector gets wrong have in common."),
     "compare": ("earwitness.cli.compare:compare", "Compare the scores of detectors on the same recordings."),
     "calibrate": ("earwitness.cli.calibrate:calibrate", "Fit a detector's scale and limits to recordings like yours."),
     "train": ("earwitness.cli.train:train", "Train a detector from a recipe."),

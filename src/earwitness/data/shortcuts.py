@@ -198,6 +198,75 @@ def _probe(manifest: Manifest, clips: Sequence[Measured], seed: int) -> Probe:
     )
 
 
+@dataclass(frozen=True)
+class Foretold:
+    """How well the measured cues foretell some yes or no about clips, on sources that were not seen.
+
+    Parameters
+    ----------
+    clips, yes:
+        How many clips, and for how many the answer is yes.
+    auc, interval:
+        Of a tree of depth 3 over all cues, cross-validated by source, with its 95 % interval (see :func:`interval`);
+        None where that is impossible.
+    cues:
+        Cue and area under its own ROC curve, turned so that it is .5 or more, and whether yes goes with higher values.
+    used:
+        Cue and importance in a tree that was fitted on all clips.
+    reason:
+        Why there is no figure.
+    """
+
+    clips: int
+    yes: int
+    auc: float | None
+    interval: tuple[float, float] | None
+    cues: tuple[tuple[str, float, bool], ...]
+    used: tuple[tuple[str, float], ...] = ()
+    reason: str = ""
+
+
+def foretell(manifest: Manifest, clips: Sequence[Measured], target: Bools, *, seed: int = 0) -> Foretold:
+    """Whether a small tree on the cues foretells ``target``, such as a detector's errors.
+
+    Parameters
+    ----------
+    manifest, clips:
+        Rows and their measurements, in one order.
+    target:
+        (n,) the yes or no of each.
+    seed:
+        For the folds.
+
+    Raises
+    ------
+    MissingExtraError
+        Without scikit-learn.
+    """
+    _sklearn()
+    from threadpoolctl import threadpool_limits
+
+    yes = np.asarray(target, dtype=np.bool_)
+    count, positive = len(yes), int(yes.sum())
+    if min(positive, count - positive) < _FEWEST:
+        return Foretold(count, positive, None, None, (), reason=f"fewer than {_FEWEST} clips of a kind")
+    table = np.column_stack([[getattr(c, name) for c in clips] for name in NUMBERS]).astype(np.float64)
+    areas = [(name, auc(table[:, i], yes)) for i, name in enumerate(NUMBERS) if np.ptp(table[:, i]) > 0]
+    cues = sorted(((n, round(max(a, 1 - a), 4), a >= 0.5) for n, a in areas), key=lambda c: -c[1])
+    with threadpool_limits(1):
+        folds = _folds(yes, groups_of(manifest), seed)
+        importance = _tree(table, yes).feature_importances_
+        scores = _out_of_fold(table, yes, folds, _tree)
+    used = [(name, round(float(v), 3)) for name, v in zip(NUMBERS, importance, strict=True) if v > 0]
+    used.sort(key=lambda item: -item[1])
+    known = np.isfinite(scores)
+    if len(set(yes[known].tolist())) < 2:
+        return Foretold(count, positive, None, None, tuple(cues), tuple(used), "fewer than two sources")
+    area = auc(scores[known], yes[known])
+    limits = interval(area, int(yes[known].sum()), int((~yes[known]).sum()))
+    return Foretold(count, positive, round(area, 4), limits, tuple(cues), tuple(used))
+
+
 def _sklearn() -> None:
     try:
         import sklearn  # noqa: F401
