@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="models belong to the lab half")
 from earwitness.config import build
 from earwitness.models import MODELS
 from earwitness.models.base import Classifier
+from earwitness.models.pretrained import without_weights
 from earwitness.registry import find
 
 
@@ -33,12 +34,76 @@ class Case:
 
 
 GRAPH = {"nodes": 12, "joint": 8}
+RESNET = {
+    "pretrained": "",
+    "architecture": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
+}
+EFFICIENT = {
+    "pretrained": "",
+    "architecture": {
+        "in_channels": [8, 8],
+        "out_channels": [8, 16],
+        "kernel_sizes": [3, 3],
+        "strides": [1, 2],
+        "num_block_repeats": [1, 1],
+        "expand_ratios": [1, 2],
+        "hidden_dim": 320,
+        "width_coefficient": 0.25,
+    },
+}
+SPEECH = {
+    "pretrained": "",
+    "architecture": {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "conv_dim": [16, 16],
+        "conv_kernel": [10, 3],
+        "conv_stride": [5, 4],
+        "num_feat_extract_layers": 2,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 2,
+    },
+    "width": 12,
+}
+WHISPER = {
+    "pretrained": "",
+    "architecture": {
+        "d_model": 16,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 32,
+        "num_mel_bins": 20,
+        "max_source_positions": 100,
+    },
+}
+PATCHES = {
+    "pretrained": "",
+    "architecture": {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "num_mel_bins": 32,
+        "patch_size": 8,
+        "frequency_stride": 8,
+        "time_stride": 8,
+        "max_length": 64,
+    },
+    "frames": 40,
+}
+CONVOLUTIONS = ("backbone.network.feature_extractor.", "backbone.network.masked_spec_embed")
 RAW = {"filters": 12, "kernel": 32, "widths": [8, 12], "graph": GRAPH, "preactivation": True}
 CASES = {
     "aasist": Case(297_866, (1, 1), RAW, (1, 1, 2400), rate=5e-3),
     "aasist_l": Case(85_306, (1, 1), RAW, (1, 1, 2400), rate=5e-3),
+    "ast": Case(85_617_410, (1, 128), PATCHES, (1, 32, 40), rate=5e-3),
     "crnn_gru": Case(310_661, (1, 80), {"widths": [8, 12, 16], "hidden": 8, "layers": 1}),
     "crnn_lstm": Case(384_901, (1, 80), {"widths": [8, 12, 16], "hidden": 8, "layers": 1}),
+    "efficientnet_b0": Case(4_008_829, (1, 128), EFFICIENT, rate=1e-2),
+    "efficientnet_b4": Case(17_550_409, (1, 128), EFFICIENT, rate=1e-2),
+    "hubert": Case(94_373_263, (1, 1), SPEECH, (1, 1, 2400), CONVOLUTIONS, 5e-3),
     "lcnn": Case(269_729, (1, 60), {"scale": 0.25, "dropout": 0.2}),
     "mel_cnn": Case(109_665, (1, 128), {"widths": [8, 16], "hidden": 16}, rate=5e-3),
     "mfcc_cnn": Case(2_053_186, (1, 20), {"widths": [4, 8], "hidden": 16}, (1, 20, 101)),
@@ -50,7 +115,21 @@ CASES = {
         (1, 1, 2400),
     ),
     "res2net": Case(840_597, (1, 256), {"widths": [8, 16], "blocks": [1, 1], "embedding": 16, "hidden": 16}),
+    "resnet101": Case(42_502_209, (1, 128), RESNET),
+    "resnet18": Case(11_177_025, (1, 128), RESNET),
+    "resnet50": Case(23_510_081, (1, 128), RESNET),
     "se_resnet": Case(987_909, (1, 256), {"widths": [8, 16], "blocks": [1, 1], "embedding": 16}),
+    "wav2vec2": Case(94_373_263, (1, 1), {**SPEECH, "head": "attentive"}, (1, 1, 2400), CONVOLUTIONS, 5e-3),
+    "wavlm": Case(94_383_487, (1, 1), SPEECH, (1, 1, 2400), CONVOLUTIONS, 5e-3),
+    "whisper": Case(
+        20_591_625,
+        (1, 80),
+        WHISPER,
+        (1, 20, 64),
+        ("backbone.network.encoder.conv", "backbone.network.encoder.embed"),
+        5e-3,
+    ),
+    "xlsr": Case(315_440_795, (1, 1), {**SPEECH, "head": "aasist", "graph": GRAPH}, (1, 1, 2400), CONVOLUTIONS, 5e-3),
 }
 
 
@@ -75,7 +154,7 @@ def test_every_model_has_a_case() -> None:
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_declared_parameter_count(name: str) -> None:
     case, kind = CASES[name], find(MODELS, name)
-    with torch.device("meta"):
+    with without_weights(), torch.device("meta"):
         model = kind(kind.Settings(), channels=case.shape[0], bins=case.shape[1])
     assert sum(p.numel() for p in model.parameters()) == case.parameters
 

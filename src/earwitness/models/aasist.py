@@ -65,10 +65,11 @@ def _facts(name: str) -> Facts:
 
 
 class RawBlock(nn.Module):
-    """Two 2×3 convolutions with a way around them, then every third frame by its maximum."""
+    """Two 2×3 convolutions with a way around them, then a third of the frames by their maximum, or all of them."""
 
-    def __init__(self, inside: int, outside: int, *, first: bool, preactivation: bool) -> None:
+    def __init__(self, inside: int, outside: int, *, first: bool, preactivation: bool, keep_frames: bool) -> None:
         super().__init__()
+        self.keep_frames = keep_frames
         self.before = None if first else nn.BatchNorm2d(inside)
         self.preactivation = preactivation
         if self.before is not None and not preactivation:
@@ -81,19 +82,23 @@ class RawBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = torch.selu(self.before(x)) if self.before is not None and self.preactivation else x
         y = self.two(torch.selu(self.norm(self.one(y))))
-        return F.max_pool2d(y + self.around(x), (1, 3))
+        y = y + self.around(x)
+        return y if self.keep_frames else F.max_pool2d(y, (1, 3))
 
 
 class RawEncoder(nn.Module):
-    """A one-channel map ``(batch, 1, rows, frames)`` to ``(batch, widths[-1], rows, frames // 3 ** len(widths))``."""
+    """A one-channel map ``(batch, 1, rows, frames)`` to ``(batch, widths[-1], rows, frames // 3 ** len(widths))``.
 
-    def __init__(self, widths: tuple[int, ...], *, preactivation: bool) -> None:
+    With ``keep_frames`` the number of frames stays.
+    """
+
+    def __init__(self, widths: tuple[int, ...], *, preactivation: bool, keep_frames: bool = False) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(1)
         inside = (1, *widths[:-1])
         self.blocks = nn.Sequential(
             *(
-                RawBlock(a, b, first=not number, preactivation=preactivation)
+                RawBlock(a, b, first=not number, preactivation=preactivation, keep_frames=keep_frames)
                 for number, (a, b) in enumerate(zip(inside, widths, strict=True))
             )
         )

@@ -1,4 +1,4 @@
-"""Small convolutional networks of three student systems; what their authors left open is listed in docs/models/cnn.md."""
+"""Small convolutional networks of three student systems; docs/models/student-systems.md lists what was left open."""
 
 from __future__ import annotations
 

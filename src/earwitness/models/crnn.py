@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from earwitness.models.base import Classifier, Facts, last_layer
@@ -55,6 +54,7 @@ class CRNN(Classifier):
 
     Examples
     --------
+    >>> import torch
     >>> CRNN(CRNNSettings(), channels=1, bins=80)(torch.randn(2, 1, 80, 400)).shape
     torch.Size([2, 1])
     """
@@ -95,6 +95,7 @@ class CRNNGRU(CRNN):
 
     Examples
     --------
+    >>> import torch
     >>> CRNNGRU(CRNNGRUSettings(), channels=1, bins=80)(torch.randn(2, 1, 80, 400)).shape
     torch.Size([2, 1])
     """

@@ -72,6 +72,8 @@ class ImageNetwork(Classifier):
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 0.1
+        if not s.pretrained:
+            _begin(network)
         config: Any = network.config
         width = config.hidden_sizes[-1] if config.model_type == "resnet" else network.encoder.top_conv.out_channels  # type: ignore[union-attr]
         self.backbone = Frozen(network, always=s.frozen, steps=s.frozen_steps, measure=not s.pretrained)
@@ -92,6 +94,17 @@ class ImageNetwork(Classifier):
         features: Tensor = self.backbone(picture).last_hidden_state
         result: Tensor = self.head(features.mean(dim=(2, 3)))
         return result
+
+
+def _begin(network: nn.Module) -> None:
+    """Random weights as in the papers' own code; EfficientNet's in ``transformers`` scale every batch norm by .02."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
 
 
 def _facts(about: str, source: str, usual: str) -> Facts:

@@ -18,7 +18,7 @@ from torch import nn
 from earwitness.config import build
 from earwitness.errors import ConfigError
 
-_SAY = 'name a folder with model.settings.pretrained, or train from random weights with --no-pretrained'
+_SAY = "name a folder with model.settings.pretrained, or train from random weights with --no-pretrained"
 _WEIGHTS: ContextVar[bool] = ContextVar("weights", default=True)
 
 #: parameters that pretraining alone uses, or that are made anew, so that their absence is no fault
