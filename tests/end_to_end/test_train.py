@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from typer.testing import CliRunner
 
 import earwitness
 from earwitness.data.manifest import read_manifest
-from earwitness.errors import ConfigError, TrainingError, UnknownNameError
+from earwitness.errors import ConfigError, MissingExtraError, TrainingError, UnknownNameError
+from earwitness.train import history
+from earwitness.train.batches import Batches
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.loop import Run
 from earwitness.train.material import open_material
@@ -33,11 +36,11 @@ from pathlib import Path
 from earwitness.train.loop import Run
 from earwitness.train.material import open_material
 from earwitness.train.recipe import load_recipe
-recipe, manifest, folder, cache = sys.argv[1:]
+recipe, manifest, folder, cache, *overrides = sys.argv[1:]
 def report(row):
     if row["step"] == 4:
         os.kill(os.getpid(), signal.SIGKILL)
-recipe = load_recipe(recipe)
+recipe = load_recipe(recipe, overrides)
 Run(recipe, open_material(Path(manifest), recipe, Path(cache)), Path(folder), report=report).fit()
 """
 
@@ -74,6 +77,10 @@ def test_run_folder_holds_what_repeats_it(trained: Path) -> None:
     assert recipe == load_recipe(str(trained.parent / "miniature.toml"))
     assert dev["choice"] == pytest.approx(min(float(r["choice"]) for r in rows), rel=1e-4)
     assert sum(p.numel() for p in network.parameters()) < 20_000
+    facts = json.loads((trained / "facts.json").read_text())
+    assert facts["packages"]["torch"] == torch.__version__
+    assert facts["rows"]["train"]["clips"] == 24
+    assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_detector_says_what_the_network_says(trained: Path) -> None:
@@ -112,20 +119,130 @@ def test_scan_with_the_new_detector(trained: Path) -> None:
     assert verdict.label in ("likely human", "inconclusive", "likely synthetic")
 
 
-def test_killed_run_goes_on_and_ends_in_the_same_weights(lab: Path, trained: Path) -> None:
+EVERYTHING = [
+    "adversary.share=0.5",
+    "also=[{name='supcon', share=0.2}]",
+    "optimizer.sam=0.05",
+    "optimizer.schedule='plateau'",
+    "optimizer.wait=1",
+    "optimizer.swa=0.5",
+    "mixup=0.3",
+    "sampling.law='shuffle'",
+]
+
+
+def test_killed_run_goes_on_and_ends_in_the_same_weights(lab: Path) -> None:
+    recipe = load_recipe(str(lab / "miniature.toml"), EVERYTHING)
+    make(recipe, lab, lab / "straight").fit()
     folder = lab / "killed"
-    arguments = [str(lab / "miniature.toml"), str(lab / "manifest.csv"), str(folder), str(lab / "cache")]
+    arguments = [str(lab / "miniature.toml"), str(lab / "manifest.csv"), str(folder), str(lab / "cache"), *EVERYTHING]
     done = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=240)
     assert done.returncode == -signal.SIGKILL
     assert load_tensors(folder / "last.safetensors")[1]["step"] == 2
-    recipe = load_recipe(str(lab / "miniature.toml"))
     make(recipe, lab, folder).fit()
-    straight, _ = load_tensors(trained / "last.safetensors")
+    straight, _ = load_tensors(lab / "straight" / "last.safetensors")
     resumed, facts = load_tensors(folder / "last.safetensors")
     assert facts["step"] == 6
     assert straight.keys() == resumed.keys()
+    assert any(name.startswith("beside.") for name in straight)
     for name, value in straight.items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_two_processes_share_the_batches_and_leave_one_checkpoint(lab: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(str(lab / "miniature.toml"))
+    whole = make(recipe, lab, tmp_path / "one").batches
+    material = open_material(lab / "manifest.csv", recipe, lab / "cache")
+    halves = [
+        Batches(
+            whole.sampler,
+            material.clips(recipe),
+            sources=whole.sources,
+            size=8,
+            seconds=[1.0],
+            steps=6,
+            seed=3,
+            rank=rank,
+            world=2,
+        )
+        for rank in (0, 1)
+    ]
+    together = torch.cat([half[4].waveform for half in halves])
+    torch.testing.assert_close(together, whole[4].waveform, rtol=0, atol=0)
+    assert torch.cat([half[4].group for half in halves]).tolist() == whole[4].group.tolist()
+    with pytest.raises(ConfigError, match="for 3 processes"):
+        Batches(whole.sampler, whole.clips, sources=[], size=8, seconds=[1.0], steps=1, seed=1, world=3)
+
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
+    command += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m"]
+    command += ["earwitness", "train", str(lab / "miniature.toml"), "-m", str(lab / "manifest.csv"), "--no-export"]
+    command += ["-o", str(tmp_path / "two"), "--cache", str(tmp_path / "cache"), "--set", "adversary.share=0.5"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=False, timeout=280, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("best on dev at step") == 1
+    names = sorted(p.name for p in (tmp_path / "two").iterdir())
+    assert names == ["best.safetensors", "curves.png", "facts.json", "history.csv", "last.safetensors", "recipe.json"]
+    with (tmp_path / "two" / "history.csv").open() as file:
+        assert [float(row["step"]) for row in csv.DictReader(file)] == [2, 4, 6]
+    facts = json.loads((tmp_path / "two" / "facts.json").read_text())
+    assert facts["processes"] == 2
+    # what two processes left is gone on with by one
+    again = load_recipe(str(lab / "miniature.toml"), ["adversary.share=0.5"])
+    assert make(again, lab, tmp_path / "two").fit().steps == 6
+
+
+def test_budget_of_time_ends_training_and_the_schedule(lab: Path, tmp_path: Path) -> None:
+    overrides = ["run.minutes=0.02", "run.steps=100000", "run.look_minutes=0.005", "optimizer.warmup=0.0"]
+    run = make(load_recipe(str(lab / "miniature.toml"), overrides), lab, tmp_path / "run")
+    outcome = run.fit()
+    assert outcome.stopped_by == "minutes"
+    assert 0.02 <= outcome.minutes < 0.2
+    assert 0 < outcome.steps < 100000
+    assert outcome.clips == 8 * outcome.steps
+    assert outcome.epochs == outcome.clips / 24
+    with (tmp_path / "run" / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 2
+    assert float(rows[-1]["lr"]) < 0.5 * float(rows[0]["lr"])
+    assert make(run.recipe, lab, tmp_path / "again").progress == 0.0
+
+
+def test_plateau_drops_the_rate_and_epochs_count_clips(lab: Path, tmp_path: Path) -> None:
+    overrides = ["optimizer.schedule='plateau'", "optimizer.wait=1", "optimizer.lr=0.0", "optimizer.ema=0.0"]
+    overrides += ["run.epochs=4.0", "run.evaluate_every=0", "optimizer.factor=0.1"]
+    run = make(load_recipe(str(lab / "miniature.toml"), overrides), lab, tmp_path / "run")
+    assert (run.recipe.run.steps, run.recipe.run.evaluate_every) == (12, 3)
+    outcome = run.fit()
+    assert outcome.epochs == 4.0
+    with (tmp_path / "run" / "history.csv").open() as file:
+        choices = [float(row["choice"]) for row in csv.DictReader(file)]
+    dropped = sum(min(choices[:place]) <= choice for place, choice in enumerate(choices) if place)
+    assert dropped
+    assert run.learner.drops == pytest.approx(0.1**dropped)
+
+
+def test_rows_go_to_tensorboard(lab: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    recipe = load_recipe(str(lab / "miniature.toml"))
+    Run(
+        recipe, open_material(lab / "manifest.csv", recipe, lab / "cache"), tmp_path / "run", track=["tensorboard"]
+    ).fit()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    files = list((tmp_path / "run").rglob("events.out.tfevents*"))
+    events = EventAccumulator(str(files[0].parent))
+    events.Reload()
+    assert [event.step for event in events.Scalars("eer")] == [2, 4, 6]
+
+
+def test_missing_tracker_says_what_to_install(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(history.TRACKERS, "wandb", "no_such_package")
+    recipe = load_recipe(str(lab / "miniature.toml"))
+    with pytest.raises(MissingExtraError, match="--track wandb"):
+        Run(recipe, open_material(lab / "manifest.csv", recipe, lab / "cache"), tmp_path / "run", track=["wandb"])
+    with pytest.raises(UnknownNameError, match="no tracker named 'tensorbord'"):
+        history.need_trackers(["tensorbord"])
 
 
 def test_folder_of_another_recipe_is_refused(lab: Path, trained: Path) -> None:

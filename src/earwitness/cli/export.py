@@ -28,8 +28,8 @@ def export(
 
     The ONNX file must give what the network gives; calibration and thresholds come from dev.
     """
-    from earwitness.cli.train import revision
     from earwitness.data.manifest import read_manifest
+    from earwitness.train.history import revision
     from earwitness.train.publish import publish
 
     text = card.read_text(encoding="utf-8") if card else ""

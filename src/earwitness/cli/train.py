@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from earwitness.cli.common import say
+from earwitness.cli.common import Bar, Silent, progress, say
 
 
 def train(
@@ -32,6 +33,13 @@ def train(
         list[str] | None, typer.Option("--set", help="Another setting, as name=value; may be given several times.")
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes that decode, and that hear dev in the end.", min=1)] = 1,
+    budget: Annotated[
+        float, typer.Option(help="Stop after so many minutes of training; looks at dev are not counted.", min=0)
+    ] = 0.0,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained/--no-pretrained", help="No: train from random weights, not pretrained ones.")
+    ] = True,
+    track: Annotated[list[str] | None, typer.Option(help="Where else rows go: tensorboard, wandb.")] = None,
     export: Annotated[bool, typer.Option(help="Write the detector folder when training ends.")] = True,
 ) -> None:
     """Train a detector, choose its weights on dev, and write it with calibration, thresholds and measured error rates.
@@ -40,23 +48,37 @@ def train(
     where the first one stopped. A folder of pictures trains a recipe on mel_image from the files; the detector is
     measured on the recordings that they were made of.
     """
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
     from earwitness.train.loop import Run
     from earwitness.train.material import open_material
     from earwitness.train.recipe import load_recipe
 
-    chosen = load_recipe(recipe, settings or [])
-    material = open_material(manifest, chosen, cache, root=root, jobs=jobs)
+    changed = [*(settings or [])]
+    changed += [f"run.minutes={budget}"] if budget else []
+    changed += [] if pretrained else ["pretrained=false"]
+    chosen = load_recipe(recipe, changed)
+    # one process decodes, the others find it done
+    with PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU")).main_process_first():
+        material = open_material(manifest, chosen, cache, root=root, jobs=jobs)
     folder = out / chosen.name if out == Path("runs") else out
-    run = Run(chosen, material, folder, report=_line)
-    say(f"{folder}: {sum(p.numel() for p in run.network.parameters()):,} parameters", sys.stderr)
-    outcome = run.fit()
+    with progress() as bar:
+        run = Run(chosen, material, folder, report=partial(_line, bar), tick=partial(_tick, bar), track=track or ())
+        main = run.accelerator.is_main_process
+        if main:
+            say(f"{folder}: {sum(p.numel() for p in run.network.parameters()):,} parameters", sys.stderr)
+        outcome = run.fit()
+    if not main:
+        return
     say(
-        f"{outcome.steps} steps in {outcome.minutes:.1f} min, stopped by {outcome.stopped_by}; "
-        f"{outcome.waiting:.1%} of the time spent waiting for data",
+        f"{outcome.steps} steps ({outcome.epochs:.1f} epochs) in {outcome.minutes:.1f} min, stopped by "
+        f"{outcome.stopped_by}; {outcome.waiting:.1%} of the time spent waiting for data",
         sys.stderr,
     )
     say(f"best on dev at step {outcome.best['step']:.0f}: EER {outcome.best['eer']:.2%}", sys.stderr)
-    if export and run.accelerator.is_main_process:
+    if export:
+        from earwitness.train.history import revision
         from earwitness.train.publish import publish
 
         target = detector or folder / "detector"
@@ -64,20 +86,12 @@ def train(
         say(str(target))
 
 
-def revision() -> str:
-    """The revision of the checkout that this copy runs from, or empty."""
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+def _tick(bar: Bar | Silent, step: int, share: float) -> None:
+    bar.update(1000 * share, 1000, f"step {step}")
 
 
-def _line(row: dict[str, float]) -> None:
+def _line(bar: Bar | Silent, row: dict[str, float]) -> None:
+    bar.hide()
     say(
         f"step {row['step']:.0f}  loss {row['loss']:.3f}  dev EER {row['eer']:.2%}  "
         f"over systems {row['eer_systems']:.2%}  {row['minutes']:.1f} min",

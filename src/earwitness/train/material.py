@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from earwitness.augment.signals import Samples
+from earwitness.config import build
 from earwitness.data.manifest import Manifest, Row, read_manifest
 from earwitness.errors import ConfigError
+from earwitness.features import FRONTENDS
+from earwitness.registry import find
 from earwitness.train.batches import Clips, Crops, cache_folder
 from earwitness.train.cache import AudioCache, build_cache, cache_key
 from earwitness.train.devset import dev_logits
 from earwitness.train.pictures import PictureFolder, is_picture_folder
-from earwitness.train.recipe import Network, Recipe
+from earwitness.train.recipe import Recipe
 
 _MOST_VARIANTS = 8
 
@@ -98,7 +101,8 @@ class Pictures:
     """
 
     def __init__(self, folder: PictureFolder, recipe: Recipe) -> None:
-        folder.check(Network(recipe).frontend.settings)
+        kind = find(FRONTENDS, recipe.frontend.name, kind="front end")
+        folder.check(build(kind.Settings, recipe.frontend.settings, where="frontend.settings"))
         if recipe.augment.some or set(recipe.augment.always) - {"gain"}:
             raise ConfigError(
                 f"{folder.folder}: the recipe changes waveforms, and pictures are made already",

@@ -25,6 +25,7 @@ from earwitness.error_cells import Cell, cell_of
 from earwitness.errors import TrainingError
 from earwitness.export import export_onnx
 from earwitness.metrics.shares import wilson
+from earwitness.models.pretrained import without_weights
 from earwitness.train.checkpoint import load_tensors
 from earwitness.train.conditions import CONDITIONS
 from earwitness.train.limits import Heard, choose_limits
@@ -52,7 +53,8 @@ def load_run(folder: Path) -> tuple[Recipe, Network, dict[str, Any]]:
         recipe = build(Recipe, json.loads((folder / "recipe.json").read_text()), where=str(folder / "recipe.json"))
     except FileNotFoundError:
         raise TrainingError(f"{folder}: no recipe.json, so this is no run folder") from None
-    network = Network(recipe)
+    with without_weights():
+        network = Network(recipe)
     tensors, facts = load_tensors(folder / "best.safetensors")
     network.load_state_dict(tensors)
     return recipe, network.eval(), facts.get("dev", {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from earwitness.config import build, read_toml, with_overrides
 from earwitness.errors import ConfigError, UnknownNameError
 from earwitness.features import FRONTENDS
 from earwitness.models import MODELS
+from earwitness.models.pretrained import model_settings
 from earwitness.registry import find
 from earwitness.train.adversary import AdversarySettings
 from earwitness.train.batches import AugmentSettings
@@ -32,12 +34,19 @@ class RunSettings:
     ----------
     steps:
         Optimizer steps of the whole run.
+    epochs:
+        Times that as many clips are drawn as the train split has, in place of ``steps``; 0 counts steps.
+    minutes:
+        Training stops when so many were spent in steps, looks at dev not counted; 0 sets no limit. Such a run cannot
+        be repeated to the bit.
     batch:
         Clips a step, over all processes; a multiple of 4.
     seconds:
         Crop lengths; one is drawn a step.
     evaluate_every:
-        Steps between looks at dev.
+        Steps between looks at dev; 0 looks after each epoch.
+    look_minutes:
+        Minutes of training after which there is a look in any case; 0 counts steps only.
     patience:
         Looks without a better dev value before training stops; 0 never stops early.
     precision:
@@ -49,9 +58,12 @@ class RunSettings:
     """
 
     steps: int = 2000
+    epochs: float = 0.0
+    minutes: float = 0.0
     batch: int = 48
     seconds: tuple[float, ...] = (2.0, 3.0, 4.0)
     evaluate_every: int = 250
+    look_minutes: float = 0.0
     patience: int = 0
     precision: str = "bf16"
     workers: int = 1
@@ -80,6 +92,7 @@ class Recipe:
     """Everything that makes a detector; see ``recipes/*.toml``.
 
     ``start_from`` is a run folder of the same network whose best weights training starts from; empty starts afresh.
+    ``pretrained`` is false to train a network with a pretrained part from random weights; it has no effect on others.
     ``also`` are losses added to ``loss``. ``mixup`` is the alpha of mixup, 0 for none.
     ``window`` is what the detector hears at once; a network of one fixed input length has ``min_seconds = seconds``.
     """
@@ -94,6 +107,7 @@ class Recipe:
     mixup: float = 0.0
     seed: int = 1
     start_from: str = ""
+    pretrained: bool = True
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -112,7 +126,7 @@ class Network(nn.Module):
         frontend = find(FRONTENDS, recipe.frontend.name, kind="front end")
         self.frontend = frontend(build(frontend.Settings, recipe.frontend.settings, where="frontend.settings"))
         model = find(MODELS, recipe.model.name, kind="model")
-        settings = build(model.Settings, recipe.model.settings, where="model.settings")
+        settings = model_settings(model, recipe.model.settings, no_pretrained=not recipe.pretrained)
         self.model = model(settings, channels=self.frontend.channels, bins=self.frontend.settings.bins)
         last = getattr(find(LOSSES, recipe.loss.name, kind="loss"), "last", None)
         if last is not None:
@@ -163,6 +177,22 @@ class Fused(nn.Module):
         """The mean logit ``(batch,)``."""
         scores = [network.score(waveform) for network in self.networks]  # type: ignore[operator]
         return torch.stack(scores).mean(dim=0)
+
+
+def settled(recipe: Recipe, clips: int) -> Recipe:
+    """The recipe with epochs counted in steps, for a train split of ``clips`` clips.
+
+    Examples
+    --------
+    >>> run = RunSettings(epochs=2.0, batch=16, evaluate_every=0)
+    >>> made = settled(Recipe("x", "", Part("se_resnet"), Part("log_spectrogram"), run=run), 100)
+    >>> made.run.steps, made.run.evaluate_every
+    (13, 6)
+    """
+    r = recipe.run
+    steps = math.ceil(r.epochs * clips / r.batch) if r.epochs else r.steps
+    every = r.evaluate_every or max(1, clips // r.batch)
+    return replace(recipe, run=replace(r, steps=steps, evaluate_every=every))
 
 
 def recipe_names() -> list[str]:
