@@ -158,9 +158,8 @@ def rows_of(
             before, base_drawn = theirs[metric]
             gaps = [a - b for a, b in zip(values, before, strict=True)]
             low, high = np.nanquantile(drawn - base_drawn, [0.025, 0.975])
-            found.append(
-                ResultRow(*fixed, f"{metric} difference, {kind}", float(np.mean(gaps)), low, high, None, place)
-            )
+            gap = f"{metric} difference, {kind}"
+            found.append(ResultRow(*fixed, gap, float(np.mean(gaps)), low, high, None, place))
             found += [
                 ResultRow(*fixed, f"{gap}, seed {seed}", each, machine=place)
                 for seed, each in zip(given.seed, gaps, strict=True)

@@ -255,7 +255,7 @@ class Detector:
             thresholds=limits,
             windows=scored,
             # what the gate refuses has no stretch that may be called generated either
-            spans=() if heard.reason else tuple(spans(scored, self.info.span_threshold + shift)),
+            spans=() if heard.reason else tuple(spans(scored, self.info.spans.shifted(shift))),
             source=facts,
             quality=quality,
             warnings=heard.warnings,

@@ -11,8 +11,9 @@
      "files": {"model.onnx": {"sha256": "…", "bytes": 1}, "MODEL_CARD.md": {"sha256": "…", "bytes": 1}}}
 
 ``thresholds`` may hold rows of wider limits, see :mod:`earwitness.detector_limits`; format 1 had none and is still
-read. An optional ``"spans": {"threshold": x}`` sets the limit in LLR above which a stretch of a recording is reported;
-it is ``thresholds.synthetic`` where absent. Keys that are not named here are kept and not read.
+read. An optional ``"spans": {"threshold": 2.0, "own": 0.5, "cover": "mean"}`` says when a stretch of a recording is
+reported (:class:`~earwitness.pooling.SpanRule`); without it, above the widest limit for *likely synthetic*. Keys that
+are not named here are kept and not read.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from earwitness.audio.windows import WindowPlan
 from earwitness.calibrate import Calibration, Thresholds
 from earwitness.detector_limits import Limits
 from earwitness.errors import DetectorError, EarwitnessError
-from earwitness.pooling import POOLINGS
+from earwitness.pooling import POOLINGS, SpanRule
 
 FORMAT = 2
 KNOWN_FORMATS = (1, 2)
@@ -58,8 +59,8 @@ class DetectorInfo:
         for audio at its best.
     limits:
         The same limits with those for other audio.
-    span_threshold:
-        Limit in LLR for a stretch that is reported.
+    spans:
+        When a stretch is reported.
     data:
         The whole of ``detector.json``.
     """
@@ -70,7 +71,7 @@ class DetectorInfo:
     pooling: str
     calibration: Calibration
     limits: Limits
-    span_threshold: float
+    spans: SpanRule
     data: Mapping[str, Any]
 
     @property
@@ -106,7 +107,7 @@ class DetectorInfo:
             w = data["window"]
             plan = WindowPlan(float(w["seconds"]), float(w["hop"]), float(w["min_seconds"]))
             limits = Limits.from_dict(data["thresholds"], where=f"{where}: thresholds")
-            spans = float(data.get("spans", {}).get("threshold", limits.best.synthetic))
+            spans = _span_rule(data.get("spans", {}), limits)
             name, version, pooling, rate = str(data["id"]), str(data["version"]), data["pooling"], data["sample_rate"]
             calibration = Calibration.from_dict(data["calibration"], where=f"{where}: calibration")
             digest = data["files"][MODEL]["sha256"]
@@ -124,8 +125,8 @@ class DetectorInfo:
             raise DetectorError(f"{where}: there is no pooling named {pooling!r}", hint="known: " + ", ".join(POOLINGS))
         if limits.wider and data["format"] == 1:
             raise DetectorError(f"{where}: format 1 has no wider limits", hint=_HINT)
-        if not math.isfinite(spans):
-            raise DetectorError(f"{where}: spans.threshold must be finite, found {spans}")
+        if not math.isfinite(spans.threshold) or not 0 <= spans.own <= 1 or spans.cover not in ("mean", "max"):
+            raise DetectorError(f"{where}: spans are out of range: {spans}")
         if not re.fullmatch("[0-9a-f]{64}", str(digest)):
             raise DetectorError(f"{where}: files.{MODEL}.sha256 is not a sha256", hint=_HINT)
         _check_rates(data.get("error_rates", []), where)
@@ -217,6 +218,11 @@ def _sha256(path: Path) -> str:
         raise DetectorError(f"{path}: missing from the detector folder", hint=_HINT) from None
     except OSError as error:
         raise DetectorError(f"{path}: cannot be read: {error}", hint=_HINT) from None
+
+
+def _span_rule(data: Mapping[str, Any], limits: Limits) -> SpanRule:
+    threshold = data.get("threshold", limits.widest.synthetic)
+    return SpanRule(float(threshold), float(data.get("own", 0.0)), str(data.get("cover", "mean")))
 
 
 def _check_rates(rows: Any, where: str) -> None:

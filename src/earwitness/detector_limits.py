@@ -54,6 +54,12 @@ class Limits:
     best: Thresholds
     wider: tuple[Wider, ...] = ()
 
+    @property
+    def widest(self) -> Thresholds:
+        """The outermost limits of all."""
+        rows = (self.best, *self.wider)
+        return Thresholds(min(row.human for row in rows), max(row.synthetic for row in rows))
+
     def of(self, cell: Mapping[str, str | None]) -> tuple[Thresholds, tuple[str, ...]]:
         """Limits for audio in this cell (see :func:`~earwitness.error_cells.cell_of`), and the axes that moved them.
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from earwitness.calibrate import Affine, Calibration, Thresholds
 from earwitness.detector_limits import Limits
 from earwitness.errors import DetectorError
+from earwitness.pooling import SpanRule
 
 if TYPE_CHECKING:
     from earwitness.detector import Detector
@@ -155,7 +156,7 @@ def with_profile(detector: Detector, profile: Profile | Path | str) -> Detector:
         version=f"{info.version}+{found.name}",
         calibration=calibration,
         limits=Limits(found.thresholds),
-        span_threshold=found.thresholds.synthetic,
+        spans=SpanRule(found.thresholds.synthetic),
         data={**info.data, "error_rates": [], "profile": found.to_dict()},
     )
     return changed

@@ -2,13 +2,14 @@
 
 - The score pools the windows' raw scores, each weighed by its seconds of speech, with the rule that the detector names.
 - The curve gives each stretch of time the mean of the windows that cover it, so overlaps count once.
-- A span is a run of touching stretches whose mean lies above a limit.
+- A span is a run of touching stretches that lie above a limit, see :class:`SpanRule`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -98,15 +99,18 @@ def pool(values: ArrayLike, weights: ArrayLike, rule: str = "mean") -> float:
     return float(function(v, w))
 
 
-def curve(windows: Sequence[Stretch]) -> list[Stretch]:
+def curve(windows: Sequence[Stretch], cover: str = "mean") -> list[Stretch]:
     """The recording as stretches that do not overlap, each with the mean LLR of the windows that cover it.
 
-    Stretches lie between neighbouring starts and ends of windows; times that no window covers are left out.
+    Stretches lie between neighbouring starts and ends of windows; times that no window covers are left out. With
+    ``cover="max"`` each has the highest LLR in place of the mean.
 
     Examples
     --------
     >>> [(s.start, s.end, s.llr) for s in curve([Stretch(0, 4, 0.0), Stretch(2, 6, 2.0)])]
     [(0, 2, 0.0), (2, 4, 1.0), (4, 6, 2.0)]
+    >>> [s.llr for s in curve([Stretch(0, 4, 0.0), Stretch(2, 6, 2.0)], "max")]
+    [0.0, 2.0, 2.0]
     """
     if not windows:
         return []
@@ -119,24 +123,61 @@ def curve(windows: Sequence[Stretch]) -> list[Stretch]:
         np.add.at(change, at, sign * values)
         np.add.at(count, at, sign)
     total, covered = np.cumsum(change), np.rint(np.cumsum(count))
+    level = total / np.maximum(covered, 1)
+    if cover == "max":
+        level = np.full(cuts.size, -np.inf)
+        for first, last, value in zip(np.searchsorted(cuts, starts), np.searchsorted(cuts, ends), values, strict=True):
+            level[first:last] = np.maximum(level[first:last], value)
     return [
-        Stretch(cuts[i].item(), cuts[i + 1].item(), float(total[i] / covered[i]))
-        for i in range(cuts.size - 1)
-        if covered[i] > 0
+        Stretch(cuts[i].item(), cuts[i + 1].item(), float(level[i])) for i in range(cuts.size - 1) if covered[i] > 0
     ]
 
 
-def spans(windows: Sequence[Stretch], threshold: float) -> list[Stretch]:
-    """Runs of the :func:`curve` above ``threshold`` (LLR); a span's LLR is the mean over its time.
+@dataclass(frozen=True, slots=True)
+class SpanRule:
+    """When a stretch of a recording is reported.
+
+    Parameters
+    ----------
+    threshold:
+        Limit in LLR.
+    own:
+        Share of the recording's own middle (the median of its windows, where that is below 0) that is taken off first:
+        a generated part stands out from a voice that the detector is sure is human, sooner than from nothing.
+    cover:
+        What a stretch has of the windows that cover it: their ``mean``, or the highest (``max``).
+    """
+
+    threshold: float
+    own: float = 0.0
+    cover: str = "mean"
+
+    def shifted(self, by: float) -> SpanRule:
+        """The same rule with another threshold."""
+        return replace(self, threshold=self.threshold + by)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in ``detector.json`` under ``spans``."""
+        return asdict(self)
+
+
+def spans(windows: Sequence[Stretch], rule: SpanRule | float) -> list[Stretch]:
+    """Runs of the :func:`curve` above a limit; a span's LLR is the mean over its time, with nothing taken off.
 
     Examples
     --------
-    >>> spans([Stretch(0, 4, -2.0), Stretch(4, 8, 3.0), Stretch(8, 12, 5.0)], threshold=1.0)
+    >>> spans([Stretch(0, 4, -2.0), Stretch(4, 8, 3.0), Stretch(8, 12, 5.0)], 1.0)
     [Stretch(start=4, end=12, llr=4.0)]
+    >>> heard = [Stretch(0, 4, -2.0), Stretch(4, 8, 0.5), Stretch(8, 12, -2.0)]
+    >>> spans(heard, 1.0), spans(heard, SpanRule(1.0, own=0.5))
+    ([], [Stretch(start=4, end=8, llr=0.5)])
     """
+    how = rule if isinstance(rule, SpanRule) else SpanRule(rule)
+    middle = float(np.median([w.llr for w in windows])) if windows else 0.0
+    limit = how.threshold + how.own * min(middle, 0.0)
     runs: list[list[Stretch]] = []
-    for piece in curve(windows):
-        if piece.llr <= threshold:
+    for piece in curve(windows, how.cover):
+        if piece.llr <= limit:
             continue
         if runs and runs[-1][-1].end == piece.start:
             runs[-1].append(piece)
