@@ -1,4 +1,4 @@
-"""``earwitness keys``: keys that sign verdicts and records."""
+"""``earwitness keys``: keys that sign verdicts and records, and keys for callers of the service."""
 
 from __future__ import annotations
 
@@ -53,3 +53,38 @@ def show_command(
         dumps({"key_id": key.id, "public_key": pem}, indent=1) if json else f"key id: {key.id}\n{pem}",
         end="\n" if json else "",
     )
+
+
+@app.command("api")
+def api_command(
+    name: Annotated[str, typer.Argument(help="Who will use it; it stands in the records.", show_default=False)],
+    scope: Annotated[list[str] | None, typer.Option(help="scan, read or admin; may be given again.")] = None,
+    rate: Annotated[int | None, typer.Option(min=0, help="Requests per minute, if not the service's.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File of keys to add it to; it is made if need be.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Make an API key for the service: scan and read unless scopes are given.
+
+    The key is shown once. The file, and the service, hold its SHA-256 alone.
+    """
+    import os
+    import sys
+
+    from earwitness.cli.common import say
+    from earwitness.errors import ConfigError
+    from earwitness.serve.access import new_key, parse_keys
+
+    secret, key = new_key(name, scope or ("scan", "read"), rate)
+    if out is None:
+        say(f"{key.line}")
+    else:
+        held = out.read_text(encoding="utf-8") if out.exists() else ""
+        parse_keys(f"{held}\n{key.line}", where=str(out))
+        try:
+            with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as file:
+                file.write(("" if held.endswith("\n") or not held else "\n") + key.line + "\n")
+        except OSError as error:
+            raise ConfigError(f"{out}: cannot be written: {error.strerror}") from None
+    say(f"the key of {name}, shown this once: {secret}", sys.stderr)

@@ -17,8 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from earwitness.errors import ConfigError
 from earwitness.serve.app import create_app
 from earwitness.serve.problems import MEDIA_TYPE, Problem
-from earwitness.serve.records import RecordStore
 from earwitness.serve.settings import Settings
+from earwitness.serve.state import open_records
 
 #: seconds for the head of a request, and for a quiet connection between two
 HEAD_SECONDS, KEEP_ALIVE_SECONDS = 10.0, 20
@@ -110,8 +110,7 @@ def serve(
     ConfigError, DetectorError, RecordError
         If it cannot start.
     """
-    days = settings.retention_days or None
-    with RecordStore.open(settings.records, keep_days=days) as store:
+    with open_records(settings) as store:
         app = create_app(settings, records=store)
         config = uvicorn.Config(app, **_options(settings, tls))
         server = _Server(config, lambda: ready(address(settings, tls is not None)))

@@ -24,8 +24,16 @@ if TYPE_CHECKING:
     from earwitness.serve.records import RecordStore
     from earwitness.serve.records.signing import SigningKey
 
-#: seconds between two looks for kept recordings whose record is gone
+#: seconds between two looks for what has to go
 _SWEEP = 3600.0
+
+
+def open_records(settings: Settings) -> RecordStore:
+    """The records of a service, with its retention and its key."""
+    from earwitness.serve.records import RecordStore
+
+    days = settings.retention_days or None
+    return RecordStore.open(settings.records, keep_days=days, signing_key=settings.signing_key)
 
 
 def _signing_key(path: Path | None) -> SigningKey | None:
@@ -71,18 +79,14 @@ class State:
         self.records: RecordStore
         self.pool: Pool
         self.folder: Path
-        self._sweeper: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open the records and start the workers."""
-        from earwitness.serve.records import RecordStore
-
         settings = self.settings
         if settings.keep_audio is not None:
             settings.keep_audio.mkdir(mode=0o700, parents=True, exist_ok=True)
-        days = settings.retention_days or None
-        opened = self._given or await asyncio.to_thread(RecordStore.open, settings.records, keep_days=days)
-        self.records = opened
+        self.records = self._given or await asyncio.to_thread(open_records, settings)
         self.folder = Path(tempfile.mkdtemp(prefix="earwitness-", dir=settings.spool))
         self.pool = Pool(settings, str(self.detector.folder.resolve()), self._profiles, self.folder)
         try:
@@ -90,16 +94,20 @@ class State:
         except BaseException:
             await self._leave()
             raise
-        if settings.keep_audio is not None:
-            self._sweeper = asyncio.create_task(self._sweep(settings.keep_audio))
+        self._keeper = asyncio.create_task(self._keep_house())
 
     async def close(self) -> None:
         """Finish what is running, as long as the settings grant, and end the workers."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.wait([self._sweeper])
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
         await self.scans.close(self.settings.grace_seconds)
         await self.pool.close()
+        if self._signing is not None:
+            try:
+                await asyncio.to_thread(self.records.sign)
+            except EarwitnessError as error:
+                self.log.error("the last record could not be signed: %s", error)
         await self._leave()
 
     async def _leave(self) -> None:
@@ -122,15 +130,18 @@ class State:
         path = self.settings.keep_audio / id
         return path if path.is_file() else None
 
-    async def _sweep(self, folder: Path) -> None:
-        """Delete kept recordings whose record was deleted, by retention or by someone else."""
+    async def _keep_house(self) -> None:
+        """Hour by hour: records whose time is over, and kept recordings whose record is gone."""
         while True:
-            for path in await asyncio.to_thread(lambda: list(folder.iterdir())):
-                try:
-                    gone = await asyncio.to_thread(self.records.tombstone, path.name) is not None
-                except EarwitnessError as error:
-                    self.log.error("kept recordings could not be looked through: %s", error)
-                    break
-                if gone:
-                    path.unlink(missing_ok=True)
+            try:
+                await asyncio.to_thread(self.records.expire)
+                await asyncio.to_thread(self._forget)
+            except (EarwitnessError, OSError) as error:
+                self.log.error("old records could not be looked through: %s", error)
             await asyncio.sleep(_SWEEP)
+
+    def _forget(self) -> None:
+        if self.settings.keep_audio is not None:
+            for path in list(self.settings.keep_audio.iterdir()):
+                if self.records.tombstone(path.name) is not None:
+                    path.unlink(missing_ok=True)
