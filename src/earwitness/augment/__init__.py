@@ -15,10 +15,12 @@ AUGMENTS: dict[str, str] = {
     "gain": "earwitness.augment.channel:Gain",
     "noise": "earwitness.augment.noise:ColouredNoise",
     "packet_loss": "earwitness.augment.channel:PacketLoss",
+    "pitch": "earwitness.augment.stretch:PitchShift",
     "rawboost": "earwitness.augment.rawboost:RawBoost",
     "resample": "earwitness.augment.channel:ResampleChain",
     "room": "earwitness.augment.room:Room",
     "silence": "earwitness.augment.silence:Silence",
     "speed": "earwitness.augment.speed:Speed",
+    "stretch": "earwitness.augment.stretch:TimeStretch",
     "time_mask": "earwitness.augment.mask:TimeMask",
 }
