@@ -1,7 +1,11 @@
-# earwitness with its base install: no PyTorch, one detector inside, no network needed at run time.
+# earwitness without PyTorch, one detector inside, no network needed to scan.
 #
+# The command line (base install):
 #   docker build -t earwitness .
 #   docker run --rm --network none -v "$PWD:/data:ro" earwitness scan /data/clip.wav
+#
+# The service (extra [serve]); deploy/compose.yaml runs it with PostgreSQL:
+#   docker build --target serve -t earwitness-serve .
 
 FROM python:3.12-slim AS build
 WORKDIR /build
@@ -9,11 +13,22 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN python -m pip install --no-cache-dir build && python -m build --wheel --outdir /wheels .
 
-FROM python:3.12-slim
-COPY --from=build /wheels /wheels
-RUN python -m pip install --no-cache-dir /wheels/*.whl && rm -r /wheels \
-    && useradd --create-home --uid 10001 earwitness
-USER earwitness
+FROM python:3.12-slim AS base
+RUN useradd --create-home --uid 10001 earwitness && mkdir /data && chown earwitness /data
 WORKDIR /data
+
+FROM base AS serve
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    python -m pip install --no-cache-dir "$(ls /wheels/*.whl)[serve]"
+USER earwitness
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/ready', timeout=4)"]
+ENTRYPOINT ["earwitness", "serve", "--host", "0.0.0.0"]
+
+FROM base AS scan
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    python -m pip install --no-cache-dir /wheels/*.whl
+USER earwitness
 ENTRYPOINT ["earwitness"]
 CMD ["--help"]
