@@ -111,9 +111,9 @@ def speed(folder: Path) -> Iterator[Row]:
 
 
 def memory(folder: Path) -> Iterator[Row]:
-    """Highest resident size of ``earwitness scan`` on 4 s and on four hours."""
-    for hours, name in ((4 / 3600, "4 s"), (4.0, "4 h")):
-        path = folder / f"long-{hours:.0f}.mp3"
+    """Highest resident size of ``earwitness scan`` from 4 s to four hours."""
+    for hours, name in ((4 / 3600, "4 s"), (1 / 6, "10 min"), (1.0, "1 h"), (4.0, "4 h")):
+        path = folder / "long.mp3"
         write(path, 3600 * hours, "libmp3lame", 32_000)
         out = folder / "rss"
         peak = (
@@ -162,33 +162,45 @@ def machine() -> str:
     return f"{machine_name()}, {platform.system()}, Python {platform.python_version()}{load}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="measure earwitness scan")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "performance.csv")
-    parser.add_argument("--only", nargs="*", choices=list(MEASURES), default=list(MEASURES))
-    options = parser.parse_args()
+def parser(parts: list[str]) -> argparse.ArgumentParser:
+    """The options of a measuring script."""
+    out = argparse.ArgumentParser(description="measure earwitness")
+    out.add_argument("--out", type=Path, default=ROOT / "results" / "performance.csv")
+    out.add_argument("--only", nargs="*", choices=parts, default=parts)
+    return out
+
+
+def measure(parts: dict[str, Callable[[Path], Iterator[Row]]], only: list[str], out: Path, *, note: str = "") -> int:
+    """Take the named measures, and put their rows in the place of older ones of the same metric and data set."""
     from earwitness.evaluate.rows import COLUMNS
 
     asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     commit = asked.stdout.strip()
     rows: dict[tuple[str, str], dict[str, object]] = {}
-    if options.out.exists():
-        with options.out.open(newline="", encoding="utf-8") as file:
+    if out.exists():
+        with out.open(newline="", encoding="utf-8") as file:
             rows = {(r["metric"], r["dataset"]): dict(r) for r in csv.DictReader(file)}
-    for name in options.only:
+    for name in only:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            for metric, dataset, value, low, high in MEASURES[name](Path(folder)):
+            for metric, dataset, value, low, high in parts[name](Path(folder)):
                 took = time.perf_counter() - start
                 numbers = [None if x is None else float(f"{x:.4g}") for x in (value, low, high)]
-                values = ["default", commit, dataset, "", "", metric, *numbers, f"{took:.1f}", machine()]
+                where = f"{machine()}, {note}" if note else machine()
+                values = ["default", commit, dataset, "", "", metric, *numbers, f"{took:.1f}", where]
                 rows[(metric, dataset)] = dict(zip(COLUMNS, values, strict=True))
-                print(f"{metric:26} {dataset:44} {value:.4g}", flush=True)
-    with options.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows.values())
+                print(f"{metric:30} {dataset:48} {value:.4g}", flush=True)
+        # after every part, because a long run may be cut off
+        with out.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows.values())
     return 0
+
+
+def main() -> int:
+    given = parser(list(MEASURES)).parse_args()
+    return measure(MEASURES, given.only, given.out)
 
 
 if __name__ == "__main__":
