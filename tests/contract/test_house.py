@@ -50,6 +50,7 @@ LAB = {"features", "augment", "models", "train", "export"}
 HEAVY = {"torch", "transformers", "accelerate", "onnxruntime", "onnx", "polars", "pyarrow", "matplotlib", "sklearn"}
 NOT_IN_THE_RUN_HALF = {"torch", "transformers", "polars", "scipy", "sklearn", "pandas", "matplotlib", "librosa"}
 RUN_HALF = {"audio", "calibrate", "verdict", "pooling", "detector", "error_cells", "report", "errors", "registry"}
+RUN_HALF |= {"serve"}
 
 
 def part(path: Path) -> str:

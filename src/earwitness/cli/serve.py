@@ -12,51 +12,68 @@ if TYPE_CHECKING:
     from earwitness.serve.settings import Settings
 
 
+_Host = Annotated[str, typer.Option(help="Address to listen on; one that others can reach needs --keys.")]
+_Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+_Keys = Annotated[
+    Path | None, typer.Option(help="File with API keys; EARWITNESS_API_KEYS may hold more.", dir_okay=False)
+]
+_Records = Annotated[
+    str,
+    typer.Option(help="Database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.", envvar="EARWITNESS_RECORDS"),
+]
+_Retention = Annotated[int, typer.Option(min=0, help="Delete records after so many days; 0 keeps them.")]
+_SigningKey = Annotated[
+    Path | None, typer.Option(help="Key that signs verdicts and records; see keys create.", dir_okay=False)
+]
+_KeepAudio = Annotated[
+    Path | None, typer.Option(help="Folder to keep recordings in; none are kept without it.", file_okay=False)
+]
+_Detector = Annotated[
+    Path | None, typer.Option(help="Detector folder in place of the one that ships.", file_okay=False)
+]
+_Profiles = Annotated[
+    list[Path] | None, typer.Option(help="Profile that requests may name; may be given again.", dir_okay=False)
+]
+_Workers = Annotated[int, typer.Option(min=0, help="Recordings scanned at once; 0 = one per core.")]
+_Queue = Annotated[int, typer.Option(min=0, help="Recordings that may wait; more get 503.")]
+_MaxUpload = Annotated[int, typer.Option(min=1, help="Largest upload in MiB.")]
+_MaxMinutes = Annotated[float, typer.Option(min=0.01, help="Longest recording in minutes.")]
+_MaxSeconds = Annotated[float, typer.Option(min=1, help="Longest time for one scan in seconds.")]
+_MaxMemory = Annotated[int, typer.Option(min=600, help="Most memory for one scan in MiB.")]
+_Rate = Annotated[int, typer.Option(min=0, help="Requests per caller and minute; 0 = no limit.")]
+_HostNames = Annotated[
+    list[str] | None, typer.Option(help="Name under which the service is called; may be given again.")
+]
+_Origins = Annotated[
+    list[str] | None, typer.Option(help="Other origin whose pages may call it (CORS); may be given again.")
+]
+_TlsCert = Annotated[Path | None, typer.Option(help="Certificate for https, with --tls-key.", dir_okay=False)]
+_TlsKey = Annotated[Path | None, typer.Option(help="Its key.", dir_okay=False)]
+_Grace = Annotated[float, typer.Option(min=0, help="Seconds that a shutdown waits for running scans.")]
+
+
 def serve(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; one that others can reach needs --keys.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    keys: Annotated[
-        Path | None, typer.Option(help="File with API keys; EARWITNESS_API_KEYS may hold more.", dir_okay=False)
-    ] = None,
-    records: Annotated[
-        str,
-        typer.Option(
-            help="Database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.", envvar="EARWITNESS_RECORDS"
-        ),
-    ] = "sqlite:///earwitness-records.sqlite",
-    retention_days: Annotated[int, typer.Option(min=0, help="Delete records after so many days; 0 keeps them.")] = 0,
-    signing_key: Annotated[
-        Path | None, typer.Option(help="Key that signs verdicts and records; see keys create.", dir_okay=False)
-    ] = None,
-    keep_audio: Annotated[
-        Path | None, typer.Option(help="Folder to keep recordings in; none are kept without it.", file_okay=False)
-    ] = None,
-    detector: Annotated[
-        Path | None, typer.Option(help="Detector folder in place of the one that ships.", file_okay=False)
-    ] = None,
-    profile: Annotated[
-        list[Path] | None, typer.Option(help="Profile that requests may name; may be given again.", dir_okay=False)
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Recordings scanned at once; 0 = one per core.")] = 0,
-    queue: Annotated[int, typer.Option(min=0, help="Recordings that may wait; more get 503.")] = 64,
-    max_upload: Annotated[int, typer.Option(min=1, help="Largest upload in MiB.")] = 200,
-    max_minutes: Annotated[float, typer.Option(min=0.01, help="Longest recording in minutes.")] = 240.0,
-    max_seconds: Annotated[float, typer.Option(min=1, help="Longest time for one scan in seconds.")] = 300.0,
-    max_memory: Annotated[int, typer.Option(min=600, help="Most memory for one scan in MiB.")] = 1536,
-    rate: Annotated[int, typer.Option(min=0, help="Requests per caller and minute; 0 = no limit.")] = 600,
-    host_name: Annotated[
-        list[str] | None, typer.Option(help="Name under which the service is called; may be given again.")
-    ] = None,
-    origin: Annotated[
-        list[str] | None, typer.Option(help="Other origin whose pages may call it (CORS); may be given again.")
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="Certificate for https, with --tls-key.", dir_okay=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key.", dir_okay=False)] = None,
-    grace: Annotated[float, typer.Option(min=0, help="Seconds that a shutdown waits for running scans.")] = 30.0,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8000,
+    keys: _Keys = None,
+    records: _Records = "sqlite:///earwitness-records.sqlite",
+    retention_days: _Retention = 0,
+    signing_key: _SigningKey = None,
+    keep_audio: _KeepAudio = None,
+    detector: _Detector = None,
+    profile: _Profiles = None,
+    workers: _Workers = 0,
+    queue: _Queue = 64,
+    max_upload: _MaxUpload = 200,
+    max_minutes: _MaxMinutes = 240.0,
+    max_seconds: _MaxSeconds = 300.0,
+    max_memory: _MaxMemory = 1536,
+    rate: _Rate = 600,
+    host_name: _HostNames = None,
+    origin: _Origins = None,
+    tls_cert: _TlsCert = None,
+    tls_key: _TlsKey = None,
+    grace: _Grace = 30.0,
 ) -> None:
     """Serve the API and the page. Recordings are scanned on this machine and sent nowhere.
 

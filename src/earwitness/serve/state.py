@@ -86,7 +86,7 @@ class State:
         settings = self.settings
         if settings.keep_audio is not None:
             settings.keep_audio.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.records = self._given or await asyncio.to_thread(open_records, settings)
+        self.records = await asyncio.to_thread(open_records, settings) if self._given is None else self._given
         self.folder = Path(tempfile.mkdtemp(prefix="earwitness-", dir=settings.spool))
         self.pool = Pool(settings, str(self.detector.folder.resolve()), self._profiles, self.folder)
         try:
