@@ -26,6 +26,14 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/ready', timeout=4)"]
 ENTRYPOINT ["earwitness", "serve", "--host", "0.0.0.0"]
 
+# A node of a Ray cluster (extras [batch,cloud,ray]); deploy/ray/kuberay.yaml runs a batch with it:
+#   docker build --target ray -t earwitness-ray .
+FROM base AS ray
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    python -m pip install --no-cache-dir "$(ls /wheels/*.whl)[batch,cloud,ray]"
+USER earwitness
+CMD ["bash"]
+
 FROM base AS scan
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m pip install --no-cache-dir /wheels/*.whl
