@@ -2,8 +2,9 @@
 
 The worker itself never touches a recording. Each one is decoded and scored in a child of its own, with limits of its
 own on memory, CPU time, open files and written bytes; so a recording that breaks the decoder, or takes it over, meets
-no other recording and leaves nothing behind. On Linux the child can also start no process, dies with the service, and
-has no network where the system lets a process leave it.
+no other recording and leaves nothing behind. On Linux the child can also start no process, dies with the service, can
+read this recording and Python's own files and no others (:mod:`earwitness.serve.sandbox`), and has no network where the
+system lets a process leave it.
 
 The service writes one JSON object per line to the worker's input and reads one per line from its output (never pickle:
 what a broken child says is only ever data). In: :class:`Setup` once; then, per recording, a :class:`Task` and a line
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from earwitness.errors import AudioError, EarwitnessError
+from earwitness.serve.sandbox import libraries, shut
 
 if TYPE_CHECKING:
     from earwitness.detector import Detector
@@ -115,6 +117,7 @@ def _child(setup: Setup, detectors: dict[str | None, Detector], task: Task, out:
     code = 1
     try:
         confine(setup.memory_bytes, setup.cpu_seconds)
+        shut([task.path], libraries())
         write = _writer(out)
         code = work(detectors, task, lambda message: write({"token": task.token, **message}))
     except BaseException:
