@@ -21,7 +21,7 @@ from earwitness.batch.local import Pool, cores
 from earwitness.batch.rows import Row
 from earwitness.batch.shards import members
 from earwitness.batch.todo import Todo, is_in
-from earwitness.errors import ConfigError, MissingExtraError
+from earwitness.errors import ConfigError, EarwitnessError, MissingExtraError
 
 WAVE = 200_000
 """Names that are handed to Ray at once."""
@@ -120,7 +120,7 @@ class _Actors:
         if crew.gpus > 0 and gpus <= 0:
             raise ConfigError("the cluster has no GPU", hint="leave --gpus out, or give it a node with one")
         self.expected = max(1, crew.jobs or int(gpus / crew.gpus if crew.gpus else cpus))
-        self._made_of = (job, packed(job), ray.put(items.done) if items.shards is not None else None)
+        self._made_of = (job, packed(job), items.done if items.shards is not None else None)
 
     def run(self, tasks: list[dict[str, Any]], *, at_once: int) -> Iterator[Row]:
         """Rows of all tasks; ``at_once`` of them make one task of Ray."""
@@ -143,14 +143,24 @@ class _Actors:
             num_cpus=1,
             num_gpus=crew.gpus or None,
         )
-        for part in heard.iter_batches(batch_size=None, batch_format="pyarrow"):
-            for place, text in zip(part["place"].to_pylist(), part["row"].to_pylist(), strict=True):
-                found = json.loads(text)
-                if self._items.shards is not None:
-                    self._items.note(found["key"], place)
-                    found = found["row"]
-                if found is not None:
-                    yield found
+        try:
+            for part in heard.iter_batches(batch_size=None, batch_format="pyarrow"):
+                yield from self._taken(part)
+        except self._ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, EarwitnessError):
+                raise cause from None
+            words = str(cause or error).strip().splitlines()[-1]
+            raise EarwitnessError(f"Ray gave up: {words}", hint="what was done is kept", code="ray") from error
+
+    def _taken(self, part: Any) -> Iterator[Row]:
+        for place, text in zip(part["place"].to_pylist(), part["row"].to_pylist(), strict=True):
+            found = json.loads(text)
+            if self._items.shards is not None:
+                self._items.note(found["key"], place)
+                found = found["row"]
+            if found is not None:
+                yield found
 
 
 class Actor:
@@ -166,13 +176,9 @@ class Actor:
         Sorted digests of what is done, for shards; None else.
     """
 
-    def __init__(self, job: Job, files: Mapping[str, bytes], done: Any = None) -> None:
+    def __init__(self, job: Job, files: Mapping[str, bytes], done: Keys | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="earwitness-")
-        if done is not None and not hasattr(done, "size"):
-            import ray
-
-            done = ray.get(done)
-        self._done: Keys | None = done
+        self._done = done
         self._pool = Pool(unpacked(job, files, Path(self._folder.name)), 1)
 
     def __call__(self, batch: Any) -> Iterator[dict[str, Any]]:
