@@ -15,7 +15,7 @@ import typer
 EXTRAS = {
     "train": ("torch", "transformers", "accelerate", "onnx", "onnxscript", "sklearn", "scipy", "polars", "safetensors"),
     "batch": ("polars", "pyarrow", "fsspec"),
-    "serve": ("fastapi", "uvicorn", "python_multipart"),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "websockets", "sqlalchemy", "alembic", "prometheus_client"),
     "ray": ("ray",),
     "synth": ("pyworld",),
 }
