@@ -8,7 +8,7 @@ export function word(item) {
   if (item.state === "failed") return item.problem.code === "cancelled" ? "cancelled" : "not scanned";
   if (item.state !== "done") return item.text;
   const facts = item.verdict;
-  const score = facts.llr === null ? "no score" : gated(facts) ? facts.reason : `LLR ${signed(facts.llr)}`;
+  const score = facts.llr === null ? "no score" : gated(facts) ? facts.reason.replace(/ \(.*/, "") : `LLR ${signed(facts.llr)}`;
   return `${sentences.headlines[facts.label].word}, ${score}`;
 }
 
@@ -26,7 +26,8 @@ export function row(item, choose) {
   const update = (current) => {
     sign.replaceChildren(mark(kind(item)));
     name.textContent = item.name;
-    state.textContent = word(item) + (item.when ? `, ${item.when}` : "");
+    state.textContent = word(item);
+    if (item.when) state.append(make("br"), item.when);
     const running = item.state === "running" || item.state === "waiting";
     bar.hidden = stop.hidden = !running;
     if (item.share === null || item.share === undefined) bar.removeAttribute("value");
@@ -73,7 +74,7 @@ export class History {
 }
 
 function itemOf(record) {
-  const when = new Date(record.created).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const when = new Date(record.created).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   const problem = record.error ? { ...record.error, message: record.error.message } : null;
   return { id: record.id, name: record.filename, state: record.state, verdict: record.verdict, problem, when, windows: [], file: null };
 }
