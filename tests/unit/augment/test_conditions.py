@@ -7,7 +7,7 @@ import pytest
 from audio_files import voice
 
 from earwitness.audio import decode
-from earwitness.augment.conditions import AS_IS, ROBUSTNESS
+from earwitness.augment.conditions import ROBUSTNESS
 from earwitness.augment.signals import RATE, Samples, rms
 from earwitness.error_cells import codec_family
 
@@ -23,15 +23,16 @@ def test_every_condition_writes_a_file_that_is_read_back(name: str, clip: Sample
     condition = ROBUSTNESS[name]
     content, ending = condition.file(clip, seed=1, clip="a")
     audio = decode(content)
-    assert len(audio.samples) > 0.4 * len(clip)
+    assert len(audio.samples) >= 0.4 * len(clip)
     assert np.isfinite(audio.samples).all()
     assert rms(audio.samples) > 0.05 * rms(clip)
-    if name != AS_IS:
-        assert codec_family(audio.source.codec) == condition.codec or condition.change is not None
+    if condition.codec != "telephone" or condition.form[0] == "amr-nb":
+        assert codec_family(audio.source.codec) == (condition.codec or "lossless")
     if condition.form[0] in ("flac", "wav") and condition.rate is None:
         again = condition.samples(clip, seed=1, clip="a")
         assert np.abs(np.clip(again, -1, 1) - audio.samples).max() < 1e-4
-    assert content == condition.file(clip, seed=1, clip="a")[0]
+    # compared as samples: an Ogg file has a serial number of its own
+    assert np.array_equal(decode(condition.file(clip, seed=1, clip="a")[0]).samples, audio.samples)
     assert ending.isalnum()
 
 
