@@ -61,8 +61,8 @@ class Recordings:
 
     def __init__(self, manifest: Manifest, recipe: Recipe, base: Path, *, jobs: int = 1) -> None:
         self.manifest, self.window = manifest, recipe.window
-        self._train = _cache(manifest.filter(split="train"), recipe.run.codec_variants, base, "train", jobs)
-        self._dev = _cache(manifest.filter(split="dev"), 1, base, "dev", jobs)
+        self._train = split_cache(manifest.filter(split="train"), recipe.run.codec_variants, base, "train", jobs)
+        self._dev = split_cache(manifest.filter(split="dev"), 1, base, "dev", jobs)
         self.train = manifest.filter(lambda r: r.id in self._train, split="train")
         self.dev = manifest.filter(lambda r: r.id in self._dev, split="dev")
 
@@ -81,7 +81,7 @@ class Recordings:
         return [dev_logits(network, self._dev, ids, variant=v, window=self.window, device=device) for v in (0, 1)]
 
 
-def _cache(rows: Manifest, variants: int, base: Path, split: str, jobs: int) -> AudioCache:
+def split_cache(rows: Manifest, variants: int, base: Path, split: str, jobs: int) -> AudioCache:
     """The cache of a split; one with more codec variants than wanted is as good."""
     for more in range(variants, _MOST_VARIANTS + 1):
         folder = cache_folder(base, cache_key(rows, more, 1, 30.0), split)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earwitness import __version__, metrics
+from earwitness.audio.windows import WindowPlan
 from earwitness.augment.signals import RATE
 from earwitness.calibrate import Affine, Calibration, cross_fit, fit_bands
 from earwitness.config import build
@@ -122,9 +123,9 @@ def fit_decision(trials: list[Trial]) -> tuple[Calibration, Limits, NDArray[np.f
     spoof = np.asarray([t.row.spoof for t in trials])
     speech = np.asarray([t.speech for t in trials])
     groups = [t.row.source or t.row.id for t in trials]
-    calibration = fit_bands(
-        raw, spoof, speech, fitted_on="dev of the training manifest, under all conditions of train/conditions.py"
-    )
+    heard = {t.condition for t in trials}
+    under = "all conditions of train/conditions.py" if heard == set(CONDITIONS) else ", ".join(sorted(heard))
+    calibration = fit_bands(raw, spoof, speech, fitted_on=f"dev of the training manifest, under {under}")
     llr = cross_fit(raw, spoof, speech, groups)
     ok = np.asarray([t.answerable for t in trials])
     rule = RULE
@@ -151,6 +152,7 @@ def publish(
     version: str = __version__,
     commit: str = "",
     jobs: int = 1,
+    conditions: Sequence[str] = tuple(CONDITIONS),
     report: Callable[[int], None] | None = None,
 ) -> Detector:
     """Write the detector of a run, or of several runs fused into one graph, to ``out``.
@@ -169,6 +171,8 @@ def publish(
         Revision of the code, for the record.
     jobs:
         Processes that hear dev.
+    conditions:
+        Names of :data:`CONDITIONS` that dev is heard under.
     report:
         Called with the number of dev clips done.
     """
@@ -178,12 +182,49 @@ def publish(
         raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
     model, parity = export_onnx(network.eval())
-    info = _provisional(loaded, manifest.filter(split="train"), version)
-    info["train"] |= {"commit": commit, "onnx_parity": parity}
-    text = card or _short_card(recipe)
-    write_detector(out, info, model, text)
+    info = provisional(recipe.name, recipe.seed, recipe.window, manifest.filter(split="train"), version)
+    info["train"] |= {
+        "commit": commit,
+        "onnx_parity": parity,
+        "members": [{"recipe": r.name, "seed": r.seed, "step": best.get("step")} for r, _, best in loaded],
+        "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),
+    }
+    text = card or short_card(recipe.name, recipe.about)
     place = runs[0] / f"dev-trials-{len(runs)}.jsonl"
-    trials = kept_trials(place, out, manifest.filter(split="dev"), seed=recipe.seed, jobs=jobs, report=report)
+    return finish(out, info, model, text, place, manifest, seed=recipe.seed, jobs=jobs, report=report)
+
+
+def finish(
+    out: Path,
+    info: dict[str, Any],
+    model: bytes,
+    text: str,
+    place: Path,
+    manifest: Manifest,
+    *,
+    seed: int,
+    jobs: int = 1,
+    report: Callable[[int], None] | None = None,
+) -> Detector:
+    """Write a detector whose graph is done: calibration, limits and error rates from dev, as the graph hears it.
+
+    Parameters
+    ----------
+    out:
+        The detector folder.
+    info:
+        See :func:`provisional`; what dev decides is put in.
+    model, text:
+        The ONNX file and the model card.
+    place:
+        Where the trials of dev are kept.
+    manifest:
+        Its ``dev`` rows are heard, nothing else.
+    seed, jobs, report:
+        As for :func:`~earwitness.train.trials.kept_trials`.
+    """
+    write_detector(out, info, model, text)
+    trials = kept_trials(place, out, manifest.filter(split="dev"), seed=seed, jobs=jobs, report=report)
     calibration, limits, llr, rule = fit_decision(trials)
     info["calibration"] = calibration.to_dict()
     info["thresholds"] = {**limits.to_dict(), "rule": rule, "chosen_on": "dev"}
@@ -193,17 +234,14 @@ def publish(
     return Detector.load(out)
 
 
-def _provisional(
-    loaded: Sequence[tuple[Recipe, Network, dict[str, Any]]], train: Manifest, version: str
-) -> dict[str, Any]:
+def provisional(name: str, seed: int, window: WindowPlan, train: Manifest, version: str) -> dict[str, Any]:
     """All of ``detector.json`` that does not need the exported graph: raw scores stand for likelihood ratios."""
-    recipe = loaded[0][0]
     return {
-        "id": f"earwitness-{recipe.name}",
+        "id": f"earwitness-{name}",
         "version": version,
         "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
         "sample_rate": RATE,
-        "window": asdict(recipe.window),
+        "window": asdict(window),
         "pooling": "mean",
         "calibration": Calibration((), (Affine(1.0, 0.0),)).to_dict(),
         "thresholds": {"human": -1.0, "synthetic": 1.0, "rule": "provisional", "chosen_on": ""},
@@ -211,14 +249,13 @@ def _provisional(
         "train_systems": sorted({r.system for r in train if r.spoof and r.system}),
         "licenses": dict(Counter(r.get("license") or "none stated" for r in train).most_common()),
         "train": {
-            "recipe": recipe.name,
-            "seed": recipe.seed,
-            "members": [{"recipe": r.name, "seed": r.seed, "step": best.get("step")} for r, _, best in loaded],
+            "recipe": name,
+            "seed": seed,
             "clips": {"bonafide": sum(not r.spoof for r in train), "spoof": sum(r.spoof for r in train)},
-            "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),
         },
     }
 
 
-def _short_card(recipe: Recipe) -> str:
-    return f"# {recipe.name}\n\n{recipe.about}.\n\nWritten by `earwitness train`; figures stand in detector.json.\n"
+def short_card(name: str, about: str) -> str:
+    """A model card that names the recipe and where the figures stand."""
+    return f"# {name}\n\n{about}.\n\nWritten by `earwitness train`; figures stand in detector.json.\n"
