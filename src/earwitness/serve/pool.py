@@ -79,12 +79,11 @@ class Worker:
         DetectorError
             If it cannot load the detector.
         """
-        environment = {k: os.environ[k] for k in _ENVIRONMENT if k in os.environ} | dict.fromkeys(_THREADS, "1")
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "earwitness.serve.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=environment,
+            env=environment(),
             cwd=self._folder,
             limit=LINE_BYTES,
             # a signal for the service's terminal is not for its workers, and all children end together
@@ -303,6 +302,17 @@ class Pool:
                 # /ready tells that none is left; the queue fills up and callers get 503
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 10.0)
+
+
+def environment() -> dict[str, str]:
+    """What a process that reads recordings sees of the service's environment: no key, no address of a database.
+
+    Examples
+    --------
+    >>> environment()["OMP_NUM_THREADS"], "EARWITNESS_RECORDS" in environment()
+    ('1', False)
+    """
+    return {k: os.environ[k] for k in _ENVIRONMENT if k in os.environ} | dict.fromkeys(_THREADS, "1")
 
 
 def token() -> str:

@@ -241,6 +241,8 @@ async def _find(state: State, caller: Caller, id: str) -> Scan | ScanRecord:
 def _unavailable(error: RecordError) -> Problem:
     if error.code == "no-record":
         return Problem(404, "no-scan", "there is no such scan")
+    if error.code == "record-changed":
+        return Problem(500, error.code, error.message, hint=error.hint)
     return Problem(503, "records", "the records cannot be reached", headers={"Retry-After": "10"})
 
 

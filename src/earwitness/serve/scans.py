@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earwitness.errors import EarwitnessError
 from earwitness.serve.pool import Entry, Outcome, failed, token
 from earwitness.serve.problems import Problem
 from earwitness.serve.records.entry import ScanRecord, now
 from earwitness.serve.uploads import Upload, keep
 from earwitness.serve.worker import Task
+from earwitness.verdict import LABELS, Verdict
 
 if TYPE_CHECKING:
+    from earwitness.detector_folder import DetectorInfo
     from earwitness.serve.state import State
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
@@ -182,14 +185,18 @@ class Scans:
             await asyncio.wait(self._tasks)
 
     async def _end(self, scan: Scan, entry: Entry, profile: str | None) -> None:
-        outcome = await entry.done
+        outcome = _believable(await entry.done, scan, self._state.detectors[profile].info)
+        folder = self._state.settings.keep_audio
         try:
-            if outcome.verdict is not None and self._state.settings.keep_audio is not None:
-                keep(scan.path, self._state.settings.keep_audio, scan.id)
+            if outcome.verdict is not None and folder is not None:
+                await asyncio.to_thread(keep, scan.path, folder, scan.id)
             scan.path.unlink(missing_ok=True)
             record = self._record(scan, outcome, profile)
             scan.record = await asyncio.to_thread(self._state.records.add, record)
         except Exception as error:
+            if folder is not None:
+                # a recording is kept for its record, never without
+                (folder / scan.id).unlink(missing_ok=True)
             # a verdict without its record is not given out, and whatever went wrong, the place is given back
             self._state.log.error("scan %s could not be recorded: %r", scan.id, error)
             scan.problem = Problem(503, "not-recorded", "the scan could not be recorded", headers={"Retry-After": "10"})
@@ -222,6 +229,27 @@ class Scans:
             id=scan.id,
             created=scan.created,
         )
+
+
+def _believable(outcome: Outcome, scan: Scan, info: DetectorInfo) -> Outcome:
+    """The outcome, unless its verdict is none, or is on another recording or by another detector than this scan's.
+
+    What a process says will be signed, and a recording may have taken it over: so it can be wrong about its own
+    recording, and about nothing else.
+    """
+    if outcome.verdict is None:
+        return outcome
+    try:
+        verdict = Verdict.from_dict(outcome.verdict)
+        detector = tuple(verdict.detector[name] for name in ("id", "version", "sha256"))
+        facts = (verdict.path, verdict.source["sha256"], detector)
+        expected = (scan.filename, scan.sha256, (info.id, info.version, info.sha256))
+        if facts == expected and verdict.label in LABELS:
+            return replace(outcome, verdict=verdict.to_dict())
+    except (EarwitnessError, AttributeError, KeyError, TypeError, ValueError):
+        pass
+    why = f"{scan.filename}: the process that scanned it did not say what it must"
+    return failed(422, "decoder-crash", why, "it is damaged or hostile", cpu=outcome.cpu, rss=outcome.rss)
 
 
 def _tell(scan: Scan, message: dict[str, Any], keeps: bool) -> None:

@@ -1,8 +1,9 @@
 """The process that unpacks a browser's WebM: bytes on standard input, samples on standard output (``python -m``).
 
-FFmpeg reads what a stranger sends, so it does so here, with limits on memory, processor time and files and without a
-network where the system allows that, one process per stream. Out come frames of a kind (one byte), a length (32 bits,
-little-endian) and a body: ``S`` float32 samples at 16 kHz, at last ``F`` the facts or ``E`` an error, both JSON.
+FFmpeg reads what a stranger sends, so it does so here, one process per stream, with limits on memory, processor time
+and files, and without a network or other files where the system allows that. Out come frames of a kind (one byte), a
+length (32 bits, little-endian) and a body: ``S`` float32 samples at 16 kHz, at last ``F`` the facts or ``E`` an error,
+both JSON.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ def main() -> None:
     import soxr  # noqa: F401
 
     import earwitness.audio.live  # noqa: F401
+    from earwitness.serve.sandbox import libraries, shut
     from earwitness.serve.worker import confine, leave
 
     memory, cpu, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     source, out = os.dup(0), os.dup(1)
     leave()
     confine(memory, cpu)
+    shut([], libraries())
     with io.BufferedReader(io.FileIO(source)) as reader, io.FileIO(out, "w") as writer:
         serve(reader, cast(BinaryIO, io.BufferedWriter(writer)), name)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ import numpy as np
 from earwitness.audio import ChannelLevels, Source
 from earwitness.audio.live import PcmAudio
 from earwitness.audio.windows import Samples
+from earwitness.serve.pool import environment
 from earwitness.serve.problems import Problem
 from earwitness.serve.stream import decoder
 
@@ -111,7 +111,7 @@ class ContainerIntake:
     async def _open(self) -> asyncio.subprocess.Process:
         async with self._started:
             if self._process is None:
-                words = [sys.executable, "-m", "earwitness.serve.stream.decoder"]
+                words = [sys.executable, "-P", "-m", "earwitness.serve.stream.decoder"]
                 self._process = await asyncio.create_subprocess_exec(
                     *words,
                     *map(str, self._limits),
@@ -119,7 +119,9 @@ class ContainerIntake:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
-                    env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    env=environment(),
+                    cwd="/",
+                    start_new_session=True,
                 )
         return self._process
 
