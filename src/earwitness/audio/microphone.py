@@ -13,6 +13,8 @@ from earwitness.audio import SAMPLE_RATE
 from earwitness.errors import AudioError
 
 _CONFIG = ("/usr/share/alsa/alsa.conf", "/usr/local/share/alsa/alsa.conf", "/etc/alsa/alsa.conf")
+#: bytes that are handed out at a time: 50 ms
+_PIECE = 1600
 _PIPE = "or pipe sound in: arecord -f S16_LE -r 16000 | earwitness listen -"
 
 
@@ -64,11 +66,15 @@ class Microphone:
     def __iter__(self) -> Iterator[bytes]:
         import av
 
-        to_mono = av.AudioResampler("s16", "mono", self.rate)
+        to_mono, waiting = av.AudioResampler("s16", "mono", self.rate), bytearray()
         try:
             for frame in self._container.decode(audio=0):
                 for piece in to_mono.resample(frame):
-                    yield bytes(piece.planes[0])[: 2 * piece.samples]
+                    waiting += bytes(piece.planes[0])[: 2 * piece.samples]
+                # some devices hand out single samples
+                if len(waiting) >= _PIECE:
+                    yield bytes(waiting)
+                    waiting.clear()
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise AudioError(f"the microphone stopped: {reason}", hint=_PIPE.removeprefix("or "), code="unreadable") from None
