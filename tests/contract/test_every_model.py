@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="models belong to the lab half")
 
 from earwitness.config import build
+from earwitness.features import FRONTENDS
 from earwitness.models import MODELS
 from earwitness.models.base import Classifier
 from earwitness.models.pretrained import without_weights
@@ -234,3 +235,49 @@ def test_saved_weights_give_the_same_scores(name: str, tmp_path: Path) -> None:
         save_file({k: v.contiguous() for k, v in first.state_dict().items()}, tmp_path / "weights.safetensors")
         second.load_state_dict(load_file(tmp_path / "weights.safetensors"))
         torch.testing.assert_close(second(x), expected, rtol=0, atol=0)
+
+
+#: exported in every run; the others when slow tests are asked for, because each takes up to a minute
+QUICK = {"crnn_gru", "lcnn", "mfcc_cnn", "pooled_cnn"}
+
+
+class Whole(torch.nn.Module):
+    """A front end and the small form of a model."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        _, bins, frames = CASES[name].input
+        usual = find(MODELS, name).facts.frontend
+        frontend, settings = {
+            "raw": ("raw", {"samples": 4000}),
+            "mel_image": ("mel_image", {"height": bins, "width": frames}),
+            "whisper_mel": ("whisper_mel", {"mels": bins}),
+            "ast_fbank": ("ast_fbank", {"mels": bins}),
+        }.get(usual, ("log_mel", {"mels": bins, "hop": 400}))
+        kind = find(FRONTENDS, frontend)
+        self.frontend = kind(build(kind.Settings, settings, where=frontend))
+        self.model = made(name)
+
+    def score(self, waveform: torch.Tensor) -> torch.Tensor:
+        return self.model.score(self.model(self.frontend(waveform)))
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in sorted(MODELS)]
+)
+def test_the_exported_graph_gives_the_same_scores(name: str) -> None:
+    """Over batches and lengths, to 1e-4, or export itself refuses; and the file is a sound ONNX graph."""
+    onnx = pytest.importorskip("onnx", reason="export needs the extra [train]")
+    pytest.importorskip("onnxscript", reason="export needs the extra [train]")
+    from earwitness.export import export_onnx
+
+    data, worst = export_onnx(Whole(name).eval())
+    assert worst <= 1e-4
+    onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+
+
+def test_the_page_on_models_lists_each_with_its_size(root: Path) -> None:
+    page = (root / "docs" / "models" / "index.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    stated = {row[0].strip("`"): (row[2], row[3].strip("`")) for row in rows}
+    assert stated == {name: (f"{CASES[name].parameters:,}", find(MODELS, name).facts.frontend) for name in MODELS}

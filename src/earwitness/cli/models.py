@@ -112,7 +112,7 @@ def draw(
     shape = model.facts.shape
     boxes = flow(model, torch.empty(1, *shape, device="meta"), depth=depth)
     total = sum(p.numel() for p in model.parameters())
-    about = f"{model.facts.about}; {total:,} parameters"
+    about = f"{model.facts.about}; {total:,} parameters. Below a layer: its name · its result · its parameters"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(svg(boxes, title=title, about=about, shape=shape), encoding="utf-8")
     say(f"{out}: {len(boxes)} boxes")

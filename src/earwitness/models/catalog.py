@@ -86,7 +86,7 @@ def entry(name: str, values: Mapping[str, Any] | None = None) -> Entry:
     --------
     >>> found = entry("pooled_cnn")
     >>> found.parameters, round(found.multiply_adds / 1e6)
-    (93249, 314)
+    (93249, 304)
     """
     model = hollow(name, values)
     counter = FlopCounterMode(display=False)
