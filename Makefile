@@ -7,7 +7,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS ?= train,batch,serve,dev
+EXTRAS ?= train,classical,batch,serve,dev
 PYTEST_ARGS ?=
 CACHE ?= .cache
 
@@ -52,10 +52,12 @@ types: $(VENV)/.lab
 generated: $(VENV)/.lab
 	$(BIN)/python scripts/cli_docs.py --check
 	$(BIN)/python scripts/readme.py --check
+	$(BIN)/python scripts/performance.py --check
 
 docs: $(VENV)/.lab
 	$(BIN)/python scripts/cli_docs.py
 	$(BIN)/python scripts/readme.py
+	$(BIN)/python scripts/performance.py
 
 wheel: $(VENV)/.lab
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist .
@@ -65,7 +67,8 @@ base-install: $(VENV)/.lab
 	$(BIN)/python -m pytest -m 'slow and network' tests/end_to_end/test_base_install.py
 
 bench: $(VENV)/.lab
-	$(BIN)/python bench/scan.py --out results/performance.csv
+	$(BIN)/python bench/performance.py --out results/performance.csv \
+		$(if $(CORPUS),--corpus $(CORPUS)) $(if $(ROOT),--root $(ROOT))
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
