@@ -337,7 +337,7 @@ async def soak(options: argparse.Namespace) -> list[Row]:
         async with client(found, 1) as quiet:
             while "earwitness_scans_admitted 0.0" not in (await quiet.get("/metrics")).text:
                 await asyncio.sleep(0.5)
-        await asyncio.sleep(25)  # longer than a quiet connection is kept
+        await asyncio.sleep(5)
         kept = recorded(found)
         left = [p.name for p in (found.folder / "spool").glob("earwitness-*/*")]
         after = {"files": found.files() - files_before, "processes": len(found.tree()) - processes_before}
@@ -365,6 +365,7 @@ def judge(
     print(f"records {len(kept)}, answered scans {len(seen.scans)}, lost {len(lost)}, mixed up {len(mixed)}")
     print(f"after it: {after}, files left {left}")
     print("memory in MB: " + " ".join(f"{m / 1e6:.0f}" for _, m in memory))
+    print(f"wrong answers {len(seen.wrong)}: {seen.wrong[:5]}", flush=True)
     faults = [f"lost: {lost[:5]}"] if lost else []
     faults += [f"mixed up: {mixed[:5]}"] if mixed else []
     faults += [f"wrong answers ({len(seen.wrong)}): {seen.wrong[:5]}"] if seen.wrong else []

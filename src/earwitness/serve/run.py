@@ -21,7 +21,7 @@ from earwitness.serve.settings import Settings
 from earwitness.serve.state import open_records
 
 #: seconds for the head of a request, and for a quiet connection between two
-HEAD_SECONDS, KEEP_ALIVE_SECONDS = 10.0, 20
+HEAD_SECONDS, KEEP_ALIVE_SECONDS = 20.0, 60
 #: bytes of a head
 HEAD_BYTES = 32 << 10
 
