@@ -153,8 +153,11 @@ def _methods(request: Request) -> list[str]:
     """The methods of all routes at this path; the framework names those of the first."""
     from starlette.routing import Match
 
-    fitting = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in fitting for method in getattr(route, "methods", None) or ()})
+    def fits(method: str) -> bool:
+        scope = {"type": "http", "method": method, "path": request.url.path, "root_path": "", "headers": []}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("DELETE", "GET", "HEAD", "POST") if fits(method)]
 
 
 def invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
