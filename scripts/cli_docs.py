@@ -44,9 +44,13 @@ def target(name: str) -> Any:
 def section(found: Any, path: str, level: int) -> list[str]:
     """One command, or a group with its own commands below."""
     if isinstance(found, typer.Typer):
-        about = found.info.help or getattr(found.registered_callback, "callback", None)
+        alone = getattr(found.registered_callback, "callback", None)
+        about = found.info.help or alone
         text = about if isinstance(about, str) else inspect.getdoc(about) if about else ""
         lines = [f"{'#' * level} `{path}`", "", *paragraphs(text or "")]
+        if found.info.invoke_without_command is True:
+            # the group does something by itself as well
+            lines = section(alone, path, level)
         for command in found.registered_commands:
             name = command.name or command.callback.__name__.replace("_", "-")  # type: ignore[union-attr]
             lines += section(command.callback, f"{path} {name}", level + 1)

@@ -85,8 +85,12 @@ def test_commands_exist(line: str) -> None:
     found = docs.target(words[1])
     if isinstance(found, typer.Typer):
         inner = {c.name or c.callback.__name__.replace("_", "-"): c.callback for c in found.registered_commands}
-        assert words[2] in inner
-        found = inner[words[2]]
+        if words[2:] and not words[2].startswith("-"):
+            assert words[2] in inner
+            found = inner[words[2]]
+        else:
+            assert found.info.invoke_without_command is True, line
+            found = found.registered_callback.callback
     known = {"--help"}
     for parameter, hint, info in docs.parameters(found):
         known |= set(re.findall(r"--?[\w-]+", docs.flags(parameter, hint, info)))

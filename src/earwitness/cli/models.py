@@ -11,13 +11,14 @@ from earwitness.cli.common import say
 
 if TYPE_CHECKING:
     from earwitness.models.catalog import Entry
+    from earwitness.train.recipe import Recipe
 
 app = typer.Typer(help="List, draw and convert networks.", invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(help="A model that 'earwitness models' lists, or a recipe.", show_default=False)]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -62,6 +63,21 @@ def _recipes() -> list[dict[str, Any]]:
     return rows
 
 
+def _picture(recipe: Recipe) -> tuple[int, int, int]:
+    """(channels, bins, frames) that the recipe's front end makes of four seconds."""
+    import torch
+
+    from earwitness.config import build
+    from earwitness.features import FRONTENDS
+    from earwitness.registry import find
+
+    kind = find(FRONTENDS, recipe.frontend.name, kind="front end")
+    frontend = kind(build(kind.Settings, recipe.frontend.settings, where="frontend.settings")).eval()
+    with torch.inference_mode():
+        _, channels, bins, frames = frontend(torch.zeros(1, 64_000)).shape
+    return channels, bins, frames
+
+
 def _show(entries: list[Entry]) -> None:
     from rich import box
     from rich.table import Table
@@ -104,12 +120,12 @@ def draw(
     from earwitness.train.recipe import load_recipe, recipe_names
 
     values: dict[str, Any] = {}
-    title = name
+    title, shape = name, None
     if name not in MODELS and (name in recipe_names() or name.endswith(".toml")):
-        part = load_recipe(name).model
-        name, values = part.name, dict(part.settings)
-    model = hollow(name, with_overrides(values, settings or []))
-    shape = model.facts.shape
+        recipe = load_recipe(name)
+        name, values, shape = recipe.model.name, dict(recipe.model.settings), _picture(recipe)
+    model = hollow(name, with_overrides(values, settings or []), shape)
+    shape = shape or model.facts.shape
     boxes = flow(model, torch.empty(1, *shape, device="meta"), depth=depth)
     total = sum(p.numel() for p in model.parameters())
     about = f"{model.facts.about}; {total:,} parameters. Below a layer: its name · its result · its parameters"

@@ -55,7 +55,7 @@ class Entry:
         }
 
 
-def hollow(name: str, values: Mapping[str, Any] | None = None) -> Classifier:
+def hollow(name: str, values: Mapping[str, Any] | None = None, shape: tuple[int, int, int] | None = None) -> Classifier:
     """A model in evaluation mode whose tensors have shapes and no values: nothing is fetched, no memory is used.
 
     Parameters
@@ -64,6 +64,8 @@ def hollow(name: str, values: Mapping[str, Any] | None = None) -> Classifier:
         As in :data:`earwitness.models.MODELS`.
     values:
         Settings that differ from the defaults.
+    shape:
+        (channels, bins, frames) of its input; ``facts.shape`` unless given.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def hollow(name: str, values: Mapping[str, Any] | None = None) -> Classifier:
         If there is no such model.
     """
     kind = find(MODELS, name, kind="model")
-    channels, bins, _ = kind.facts.shape
+    channels, bins, _ = shape or kind.facts.shape
     with without_weights(), torch.device("meta"):
         model: Classifier = kind(
             build(kind.Settings, values or {}, where="model.settings"), channels=channels, bins=bins

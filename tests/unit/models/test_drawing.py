@@ -86,6 +86,14 @@ def test_command_draws(tmp_path: Path) -> None:
     assert "Conv2d  8" not in text
 
 
+def test_a_recipe_is_drawn_with_its_own_front_end(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["models", "draw", "wide", "-o", str(tmp_path / "wide.svg")])
+    assert done.value.code in (0, None)
+    # 128 bins, and 1 + (64000 - 256) // 128 frames
+    assert "1 × 128 × 499" in (tmp_path / "wide.svg").read_text(encoding="utf-8")
+
+
 def test_multiply_adds_by_hand() -> None:
     """Convolutions on the map before each maximum, and one dense layer."""
     found = entry("pooled_cnn")
