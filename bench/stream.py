@@ -1,6 +1,6 @@
 """How long a live decision takes, and how often it is a false alarm on human speech.
 
-    python bench/stream.py MANIFEST --root CORPUS --out results/stream.csv
+    python bench/stream.py MANIFEST --root CORPUS
 
 A stream is made of all clips of one speaker, source and system, in an order by the seed, joined with room tone: noise
 of a falling spectrum at the level of the quiet parts of the clip before it. Each clip is heard once, so that hours are
@@ -8,13 +8,15 @@ hours of different speech; speakers with less than --least seconds are left out,
 the way of a WebSocket: PCM bytes, pieces of 100 ms, :class:`~earwitness.detector_live.LiveScan`. An alarm is a decision
 "likely synthetic"; a stream can have several, where a decision is taken back and made again.
 
-The upper limit of false alarms per hour is the exact one for counts (Garwood 1936), one-sided, 95 %. With --choose the
-rule is not measured but looked for, on dev: the table shows what other rules would do.
+Written are results/stream.csv and the table in docs/stream.md. The upper limit of false alarms per hour is the exact
+one for counts (Garwood 1936), one-sided, 95 %. With --choose the rule is not measured but looked for, on dev: the table
+that is printed shows what other rules would do.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
 import subprocess
 import time
@@ -36,6 +38,9 @@ from earwitness.verdict import HUMAN, SYNTHETIC
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 16_000
+#: split and channel of each measurement; eval is what is reported, the rule was chosen on dev
+CASES = (("eval", "as it is"), ("eval", "telephone"), ("dev", "as it is"))
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 Samples = NDArray[np.float32]
 
 
@@ -200,6 +205,51 @@ def choose(human: list[Heard], spoof: list[Heard], detector: Detector) -> None:
         )
 
 
+SHARE, SPREAD = "{value:.0%} ({low:.0%} to {high:.0%})", "{value:.1f} ({low:.1f} to {high:.1f})"
+#: row of the table -> metrics and how they are written
+LINES = {
+    "human speech, hours": [("human_hours", "{value:.2f}"), ("human_streams", " in {value:.0f} streams")],
+    "false alarms": [("false_alarms", "{value:.0f}")],
+    "**false alarms per hour**": [("false_alarms_per_hour", "{value:.2f}, at most {high:.1f} (95 %)")],
+    "human streams decided human": [("human_streams_called_human", SHARE)],
+    "generated speech, hours": [("spoof_hours", "{value:.2f}"), ("spoof_streams", " in {value:.0f} streams")],
+    "generated streams detected": [("spoof_streams_detected", SHARE)],
+    "generated streams decided human": [("spoof_streams_called_human", SHARE)],
+    "**seconds of speech until a detection**, median (p10 to p90)": [
+        ("detection_delay_seconds_of_speech_median_p10_p90", SPREAD)
+    ],
+    "seconds of sound until a detection": [("detection_delay_seconds_of_sound_median_p10_p90", SPREAD)],
+    "processor seconds per second of sound": [("cpu_seconds_per_second", "{value:.3f}")],
+}
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """The figures of a results file for people, as the table in docs/stream.md."""
+    found = {(r["split"], r["dataset"].rpartition(", ")[2], r["metric"]): r for r in rows}
+
+    def cell(case: tuple[str, str], metric: str, form: str) -> str:
+        row = found.get((*case, metric))
+        if row is None:
+            return "no detection"
+        return form.format(**{k: float(row[k] or "nan") for k in ("value", "low", "high")})
+
+    columns = [case for case in CASES if case[0] == "eval"]
+    lines = ["| eval | " + " | ".join(channel for _, channel in columns) + " |", "|---|" + "---|" * len(columns)]
+    for name, parts in LINES.items():
+        cells = ("".join(cell(case, *part) for part in parts) for case in columns)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_page(results: Path, page: Path) -> None:
+    """Put the table into its place in the page."""
+    with results.open(newline="", encoding="utf-8") as file:
+        made = table(list(csv.DictReader(file)))
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("manifest", type=Path)
@@ -213,6 +263,9 @@ def main() -> int:
     detector = load_detector(options.detector, threads=1)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     every = list(read_manifest(options.manifest))
+    if not options.choose:
+        # figures of another detector or rule must not stay beside the new ones
+        options.out.unlink(missing_ok=True)
     for split, channel in [("dev", "as it is")] if options.choose else list(CASES):
         start, spent = time.perf_counter(), time.process_time()
         rows = [row for row in every if row.split == split]
@@ -238,10 +291,10 @@ def main() -> int:
         )
         for metric, value in measured.items():
             print(f"{split} {channel:10} {metric:52} " + " ".join("-" if v is None else f"{v:.4g}" for v in value))
+    if options.out == ROOT / "results" / "stream.csv":
+        write_page(options.out, ROOT / "docs" / "stream.md")
     return 0
 
-
-CASES = (("eval", "as it is"), ("eval", "telephone"), ("dev", "as it is"))
 
 if __name__ == "__main__":
     raise SystemExit(main())
