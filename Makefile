@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	if $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	echo $$p; break; fi; done)
 
-.PHONY: help demo test check lint types generated docs wheel base-install bench clean
+.PHONY: help demo test check lint types generated docs wheel base-install browser bench clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -65,6 +65,10 @@ wheel: $(VENV)/.lab
 # The wheel alone in an environment of its own: no PyTorch, one scan.
 base-install: $(VENV)/.lab
 	$(BIN)/python -m pytest -m 'slow and network' tests/end_to_end/test_base_install.py
+
+# The page in Debian's chromium; skipped, with the reason, where there is none.
+browser: $(VENV)/.lab
+	$(BIN)/python -m pytest -m browser tests/end_to_end/test_page_browser.py
 
 bench: $(VENV)/.lab
 	$(BIN)/python bench/performance.py --out results/performance.csv \
