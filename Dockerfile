@@ -11,7 +11,7 @@ FROM python:3.12-slim AS build
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN python -m pip install --no-cache-dir build && python -m build --wheel --outdir /wheels .
+RUN python -m pip install --no-cache-dir build==1.6.1 && python -m build --wheel --outdir /wheels .
 
 FROM python:3.12-slim AS base
 RUN useradd --create-home --uid 10001 earwitness && mkdir /data && chown earwitness /data
@@ -20,7 +20,7 @@ WORKDIR /data
 FROM base AS serve
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m pip install --no-cache-dir "$(ls /wheels/*.whl)[serve]"
-USER earwitness
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/ready', timeout=4)"]
@@ -31,12 +31,12 @@ ENTRYPOINT ["earwitness", "serve", "--host", "0.0.0.0"]
 FROM base AS ray
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m pip install --no-cache-dir "$(ls /wheels/*.whl)[batch,cloud,ray]"
-USER earwitness
+USER 10001
 CMD ["bash"]
 
 FROM base AS scan
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m pip install --no-cache-dir /wheels/*.whl
-USER earwitness
+USER 10001
 ENTRYPOINT ["earwitness"]
 CMD ["--help"]
