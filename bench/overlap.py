@@ -87,12 +87,14 @@ def main() -> int:
     parser.add_argument("--split", default="dev")
     parser.add_argument("--detector", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--note", default="", help="words for the column machine, such as: machine shared")
     given = parser.parse_args()
     rows = read_manifest(given.manifest, root=given.root).filter(split=given.split)
     clips = list(joined(rows))
     spoof, sources = np.array([c.spoof for c in clips]), [c.source for c in clips]
     hours = sum(c.samples.size for c in clips) / SAMPLE_RATE / 3600
     print(f"{len(clips)} recordings, {spoof.sum()} generated, {hours * 60:.1f} min", flush=True)
+    place = ", ".join(filter(None, (machine_name(), given.note)))
     asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     out: list[ResultRow] = []
     first: NDArray[np.float64] | None = None
@@ -114,9 +116,9 @@ def main() -> int:
         name = f"{len(clips)} joined recordings, windows every {hop:g} s"
         fixed = (detector.info.id, asked.stdout.strip(), name, given.split, "")
         for metric, value, least, most in figures:
-            out.append(ResultRow(*fixed, metric, value, least, most, spent, machine_name()))
-            print(f"{name:56} {metric:40} {value:.4g}", flush=True)
-    append_rows(out, given.out)
+            out.append(ResultRow(*fixed, metric, value, least, most, spent, place))
+            print(f"{name:56} {metric:40} {value:.5g} {least} {most}", flush=True)
+    append_rows(given.out, out)
     return 0
 
 

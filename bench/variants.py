@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="hear only one clip in so many")
     parser.add_argument("--detector", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--note", default="", help="words for the column machine, such as: machine shared")
     given = parser.parse_args()
     detector = load_detector(given.detector, threads=1)
     plan, pooling = detector.info.window, detector.info.pooling
@@ -140,6 +141,7 @@ def main() -> int:
     for x in windows(heard, plan):
         for name, session in sessions.items():
             scores[name].append(pool(session.run(None, {"waveform": x})[0].reshape(-1), np.ones(len(x)), pooling))
+    place = ", ".join(filter(None, (machine_name(), given.note)))
     asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     chosen = draws(spoof, sources)
     first = np.array(scores["as it ships"])
@@ -165,9 +167,9 @@ def main() -> int:
         ]
         fixed = (detector.info.id, asked.stdout.strip(), f"{len(heard)} clips, {name}", given.split, "")
         for metric, value, low, high in figures:
-            out.append(ResultRow(*fixed, metric, value, low, high, None, machine_name()))
+            out.append(ResultRow(*fixed, metric, value, low, high, None, place))
             print(f"{name:14} {metric:24} {value:.5g} {low} {high}", flush=True)
-    append_rows(out, given.out)
+    append_rows(given.out, out)
     return 0
 
 
