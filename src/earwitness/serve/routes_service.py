@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 import earwitness
-from earwitness.errors import EarwitnessError
 from earwitness.serve import schema
 from earwitness.serve.access import Caller
 from earwitness.serve.dependencies import require, state_of
 from earwitness.serve.problems import Problem
-
-#: how long the records may take to answer
-_RECORDS_SECONDS = 5.0
-#: an id that no record has
-_NOBODY = "0" * 32
 
 router = APIRouter(tags=["service"])
 
@@ -53,11 +46,8 @@ async def ready(request: Request) -> Response:
     alive = state.pool.alive
     if not alive:
         raise Problem(503, "no-worker", "no worker is alive", headers={"Retry-After": "5"})
-    try:
-        async with asyncio.timeout(_RECORDS_SECONDS):
-            await asyncio.to_thread(state.records.get, _NOBODY)
-    except (EarwitnessError, TimeoutError):
-        raise Problem(503, "records", "the records cannot be reached", headers={"Retry-After": "5"}) from None
+    if not await state.probe.answers():
+        raise Problem(503, "records", "the records cannot be reached", headers={"Retry-After": "5"})
     return JSONResponse({"status": "ok", "workers": alive})
 
 

@@ -16,6 +16,7 @@ from earwitness.errors import ConfigError, EarwitnessError
 from earwitness.serve.access import Access, read_keys
 from earwitness.serve.metrics import Metrics
 from earwitness.serve.pool import Pool
+from earwitness.serve.probe import Probe
 from earwitness.serve.scans import Scans
 from earwitness.serve.settings import Settings
 
@@ -49,7 +50,7 @@ class State:
 
     Attributes
     ----------
-    settings, access, metrics, scans, records, pool:
+    settings, access, metrics, scans, records, pool, probe:
         See the modules of these names.
     detector, detectors:
         The detector, in this process, for streams and facts; and by profile, None being the one without.
@@ -77,6 +78,7 @@ class State:
         self._given = records
         self._signing = _signing_key(settings.signing_key)
         self.records: RecordStore
+        self.probe: Probe
         self.pool: Pool
         self.folder: Path
         self._keeper: asyncio.Task[None] | None = None
@@ -87,6 +89,7 @@ class State:
         if settings.keep_audio is not None:
             settings.keep_audio.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.records = await asyncio.to_thread(open_records, settings) if self._given is None else self._given
+        self.probe = Probe(self.records)
         self.folder = Path(tempfile.mkdtemp(prefix="earwitness-", dir=settings.spool))
         self.pool = Pool(settings, str(self.detector.folder.resolve()), self._profiles, self.folder)
         try:
@@ -103,6 +106,7 @@ class State:
             await asyncio.wait([self._keeper])
         await self.scans.close(self.settings.grace_seconds)
         await self.pool.close()
+        await self.probe.close()
         if self._signing is not None:
             try:
                 await asyncio.to_thread(self.records.sign)
