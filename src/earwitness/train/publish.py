@@ -123,8 +123,8 @@ def fit_decision(trials: list[Trial]) -> tuple[Calibration, Limits, NDArray[np.f
     spoof = np.asarray([t.row.spoof for t in trials])
     speech = np.asarray([t.speech for t in trials])
     groups = [t.row.source or t.row.id for t in trials]
-    heard = {t.condition for t in trials}
-    under = "all conditions of train/conditions.py" if heard == set(CONDITIONS) else ", ".join(sorted(heard))
+    several = {t.condition for t in trials}
+    under = "all conditions of train/conditions.py" if several == set(CONDITIONS) else ", ".join(sorted(several))
     calibration = fit_bands(raw, spoof, speech, fitted_on=f"dev of the training manifest, under {under}")
     llr = cross_fit(raw, spoof, speech, groups)
     ok = np.asarray([t.answerable for t in trials])
@@ -191,7 +191,9 @@ def publish(
     }
     text = card or short_card(recipe.name, recipe.about)
     place = runs[0] / f"dev-trials-{len(runs)}.jsonl"
-    return finish(out, info, model, text, place, manifest, seed=recipe.seed, jobs=jobs, report=report)
+    return finish(
+        out, info, model, text, place, manifest, seed=recipe.seed, jobs=jobs, conditions=conditions, report=report
+    )
 
 
 def finish(
@@ -204,6 +206,7 @@ def finish(
     *,
     seed: int,
     jobs: int = 1,
+    conditions: Sequence[str] = tuple(CONDITIONS),
     report: Callable[[int], None] | None = None,
 ) -> Detector:
     """Write a detector whose graph is done: calibration, limits and error rates from dev, as the graph hears it.
@@ -220,11 +223,12 @@ def finish(
         Where the trials of dev are kept.
     manifest:
         Its ``dev`` rows are heard, nothing else.
-    seed, jobs, report:
+    seed, jobs, conditions, report:
         As for :func:`~earwitness.train.trials.kept_trials`.
     """
     write_detector(out, info, model, text)
-    trials = kept_trials(place, out, manifest.filter(split="dev"), seed=seed, jobs=jobs, report=report)
+    dev = manifest.filter(split="dev")
+    trials = kept_trials(place, out, dev, seed=seed, jobs=jobs, conditions=conditions, report=report)
     calibration, limits, llr, rule = fit_decision(trials)
     info["calibration"] = calibration.to_dict()
     info["thresholds"] = {**limits.to_dict(), "rule": rule, "chosen_on": "dev"}

@@ -88,11 +88,35 @@ class Extra:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Where ``earwitness tune`` looks for a setting: between two ends, or among ``choices``.
+
+    Parameters
+    ----------
+    low, high:
+        Ends of the range.
+    log:
+        Whether ratios count rather than differences.
+    whole:
+        Whether only whole numbers are tried.
+    choices:
+        Values to choose from, in place of a range.
+    """
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    whole: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that makes a detector; see ``recipes/*.toml``.
 
     ``start_from`` is a run folder of the same network whose best weights training starts from; empty starts afresh.
     ``pretrained`` is false to train a network with a pretrained part from random weights; it has no effect on others.
+    ``search`` is the search space of ``earwitness tune``: a setting such as ``optimizer.lr`` and its range.
     ``also`` are losses added to ``loss``. ``mixup`` is the alpha of mixup, 0 for none.
     ``window`` is what the detector hears at once; a network of one fixed input length has ``min_seconds = seconds``.
     """
@@ -113,6 +137,7 @@ class Recipe:
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     run: RunSettings = field(default_factory=RunSettings)
     window: WindowPlan = field(default_factory=lambda: WindowPlan(4.0, 2.0, 1.0))
+    search: Mapping[str, Range] = field(default_factory=dict)
 
 
 class Network(nn.Module):
@@ -196,10 +221,9 @@ def settled(recipe: Recipe, clips: int) -> Recipe:
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that ship with the package."""
-    return sorted(
-        p.name.removesuffix(".toml") for p in files("earwitness.recipes").iterdir() if p.name.endswith(".toml")
-    )
+    """Names of the recipes that ship with the package, but for those of :mod:`earwitness.train.classical_recipe`."""
+    names = (p.name for p in files("earwitness.recipes").iterdir())
+    return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml") and not n.startswith("classical-"))
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:

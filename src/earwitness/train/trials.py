@@ -91,13 +91,14 @@ def kept_trials(
     *,
     seed: int,
     jobs: int = 1,
+    conditions: Sequence[str] = tuple(CONDITIONS),
     report: Callable[[int], None] | None = None,
 ) -> list[Trial]:
-    """What :func:`hear` gives for all conditions, read from ``path`` if it was heard there already, else written to it.
+    """What :func:`hear` gives for ``conditions``, read from ``path`` if it was heard there already, else written to it.
 
     Heard already means: the same network, speech detector, conditions, seed and rows.
     """
-    digest = hashlib.sha256(json.dumps([seed, list(CONDITIONS), [[r.id, r.path, r.label] for r in manifest]]).encode())
+    digest = hashlib.sha256(json.dumps([seed, list(conditions), [[r.id, r.path, r.label] for r in manifest]]).encode())
     digest.update((folder / "model.onnx").read_bytes())
     for asset in sorted(files("earwitness.assets.speech").iterdir(), key=lambda p: p.name):
         if asset.is_file():
@@ -109,7 +110,7 @@ def kept_trials(
         if json.loads(first) == {"key": key}:
             return [Trial(**{**found, "row": rows[found["row"]]}) for found in map(json.loads, lines)]
     _detector.cache_clear()
-    trials = hear(folder, manifest, list(CONDITIONS), seed=seed, jobs=jobs, report=report)
+    trials = hear(folder, manifest, conditions, seed=seed, jobs=jobs, report=report)
     lines = [json.dumps({"key": key}), *(json.dumps({**asdict(t), "row": t.row.id}) for t in trials)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return trials
