@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earwitness.cli.common import Bar, Silent, progress, say
+
+if TYPE_CHECKING:
+    from earwitness.train.classical_compare import Compared
 
 
 def train(
@@ -46,8 +49,15 @@ def train(
 
     Rows of other splits than train and dev are not looked at. A second call with the same recipe and folder goes on
     where the first one stopped. A folder of pictures trains a recipe on mel_image from the files; the detector is
-    measured on the recordings that they were made of.
+    measured on the recordings that they were made of. A recipe with a table [classical] compares classical models by
+    cross-validation over the sources of train, and exports the best.
     """
+    from earwitness.train.classical_recipe import is_classical
+
+    if is_classical(recipe):
+        changed = [*(settings or []), *([f"classical.minutes={budget}"] if budget else [])]
+        _classical(recipe, changed, manifest, root, out, detector, cache, jobs)
+        return
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
@@ -84,6 +94,53 @@ def train(
         target = detector or folder / "detector"
         publish([folder], material.recordings(), target, commit=revision(), jobs=jobs)
         say(str(target))
+
+
+def _classical(
+    name: str,
+    changed: list[str],
+    manifest: Path,
+    root: Path | None,
+    out: Path,
+    detector: Path | None,
+    cache: Path,
+    jobs: int,
+) -> None:
+    from earwitness.data.manifest import read_manifest
+    from earwitness.train.classical import train_classical
+    from earwitness.train.classical_recipe import load_classical
+    from earwitness.train.history import revision
+
+    recipe = load_classical(name, changed)
+    folder = out / recipe.name if out == Path("runs") else out
+    target = detector or folder / "detector"
+    with progress() as bar:
+        outcome = train_classical(
+            recipe,
+            read_manifest(manifest, root=root),
+            folder,
+            cache=cache,
+            detector=target,
+            commit=revision(),
+            jobs=jobs,
+            report=partial(_compared, bar),
+            tick=lambda split, done, total: bar.update(done, total, f"features of {split}"),
+        )
+    say(
+        f"chosen: {outcome.model}, EER {outcome.eer_folds:.2%} over sources of train, {outcome.eer_dev:.2%} on dev; "
+        f"{outcome.clips} clips in {outcome.minutes:.1f} min, {outcome.stopped_by}",
+        sys.stderr,
+    )
+    say(str(target))
+
+
+def _compared(bar: Bar | Silent, line: Compared) -> None:
+    bar.hide()
+    say(
+        f"{line.model:24} EER {line.eer:.2%} (± {line.spread:.2%})  AUC {line.auc:.4f}  {line.seconds:.0f} s  "
+        f"ONNX: {line.export}",
+        sys.stderr,
+    )
 
 
 def _tick(bar: Bar | Silent, step: int, share: float) -> None:
