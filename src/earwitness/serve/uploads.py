@@ -198,4 +198,8 @@ def _disposition(header: str) -> str:
         return ""
     message = Message()
     message["content-disposition"] = header
-    return message.get_filename() or ""
+    try:
+        return message.get_filename() or ""
+    except (TypeError, ValueError, LookupError):
+        # the parser of the standard library trips over headers that are none; the name is only to be shown
+        return ""
