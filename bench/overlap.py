@@ -113,8 +113,8 @@ def main() -> int:
             ("mean_llr_change", float(change.mean()), None, None),
             ("cpu_seconds_per_hour_without_decoding", spent / hours, None, None),
         ]
-        name = f"{len(clips)} joined recordings, windows every {hop:g} s"
-        fixed = (detector.info.id, asked.stdout.strip(), name, given.split, "")
+        name = f"{detector.info.id}, windows every {hop:g} s"
+        fixed = (name, asked.stdout.strip(), f"{len(clips)} joined recordings", given.split, "")
         for metric, value, least, most in figures:
             out.append(ResultRow(*fixed, metric, value, least, most, spent, place))
             print(f"{name:56} {metric:40} {value:.5g} {least} {most}", flush=True)

@@ -165,7 +165,7 @@ def main() -> int:
             ("cpu_seconds_per_window", statistics.median(spent), spent[0], spent[-1]),
             ("model_bytes", float(len(forms[name])), None, None),
         ]
-        fixed = (detector.info.id, asked.stdout.strip(), f"{len(heard)} clips, {name}", given.split, "")
+        fixed = (f"{detector.info.id}, {name}", asked.stdout.strip(), f"{len(heard)} clips", given.split, "")
         for metric, value, low, high in figures:
             out.append(ResultRow(*fixed, metric, value, low, high, None, place))
             print(f"{name:14} {metric:24} {value:.5g} {low} {high}", flush=True)

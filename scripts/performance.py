@@ -211,11 +211,11 @@ def choices() -> list[str]:
         metrics = list(dict.fromkeys(r["metric"] for r in found))
         sets = list(dict.fromkeys((r["dataset"], r["recipe"], r["commit"]) for r in found))
         by = {(r["dataset"], r["recipe"], r["commit"], r["metric"]): r for r in found}
-        lines = [[s[0], *(cell(by.get((*s, m))) for m in metrics)] for s in sets]
+        lines = [[f"{s[1]} ({s[0]})", *(cell(by.get((*s, m))) for m in metrics)] for s in sets]
         out += [
             text,
             "",
-            *table([f"{found[0]['recipe']}, {found[0]['split']}", *(m.replace("_", " ") for m in metrics)], lines),
+            *table([f"on {found[0]['split']}", *(m.replace("_", " ") for m in metrics)], lines),
         ]
     return out if len(out) > 2 else []
 

@@ -47,9 +47,32 @@ FORBIDDEN = {
     "report": {"serve"},
 }
 LAB = {"features", "augment", "models", "train", "export"}
-HEAVY = {"torch", "transformers", "accelerate", "onnxruntime", "onnx", "polars", "pyarrow", "matplotlib", "sklearn"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "accelerate",
+    "onnxruntime",
+    "onnx",
+    "polars",
+    "pyarrow",
+    "fsspec",
+    "ray",
+    "matplotlib",
+    "sklearn",
+}
 NOT_IN_THE_RUN_HALF = {"torch", "transformers", "polars", "scipy", "sklearn", "pandas", "matplotlib", "librosa"}
-RUN_HALF = {"audio", "calibrate", "verdict", "pooling", "detector", "error_cells", "report", "errors", "registry"}
+RUN_HALF = {
+    "audio",
+    "batch",
+    "calibrate",
+    "verdict",
+    "pooling",
+    "detector",
+    "error_cells",
+    "report",
+    "errors",
+    "registry",
+}
 RUN_HALF |= {"serve"}
 
 

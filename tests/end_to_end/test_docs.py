@@ -105,7 +105,7 @@ def test_python_examples_run(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["cli_docs", "readme"])
+@pytest.mark.parametrize("name", ["cli_docs", "performance", "readme"])
 def test_generated_pages_are_current(name: str) -> None:
     command = [sys.executable, f"scripts/{name}.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -32,46 +32,57 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+_Source = Annotated[
+    str,
+    typer.Argument(
+        help="Folder, glob, manifest (.csv .tsv .jsonl .parquet with a column path), tar shards "
+        "(part-{00..99}.tar), file, or the address of one: s3://, gs://, https:// …"
+    ),
+]
+_Out = Annotated[Path, typer.Option("--out", "-o", help="File to write: .parquet, .jsonl or .csv.", dir_okay=False)]
+_Jobs = Annotated[int, typer.Option(min=0, help="Processes, or actors of Ray; 0 = one for each core.")]
+_Ordered = Annotated[
+    bool, typer.Option("--ordered/--unordered", help="Rows in the order of the source, or as they were done.")
+]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew; else what is done is kept.")]
+_Retry = Annotated[bool, typer.Option("--retry-failed", help="Hear again what has an error for a row.")]
+_Timeout = Annotated[
+    float | None, typer.Option(min=0.1, help="Seconds after which a recording is given up; default: never.")
+]
+_Root = Annotated[str | None, typer.Option(help="Folder or address that a manifest's paths are relative to.")]
+_Folder = Annotated[Path | None, typer.Option(help="Detector folder in place of the one that ships.", file_okay=False)]
+_Profile = Annotated[
+    Path | None, typer.Option(help="Calibration and limits made by 'earwitness calibrate'.", dir_okay=False)
+]
+_Threshold = Annotated[float | None, typer.Option(help="One limit (LLR) in place of the detector's two.")]
+_Window = Annotated[float | None, typer.Option(help="Seconds of a window in place of the detector's own.")]
+_Address = Annotated[
+    str | None, typer.Option(help="A running Ray: auto, host:port or ray://host:port; else one is started here.")
+]
+_Gpus = Annotated[float, typer.Option(min=0.0, help="GPUs of each Ray actor, such as 0.25.")]
+_Store = Annotated[int | None, typer.Option(min=80, metavar="MB", help="Most that Ray's object store may hold.")]
+
+
 def batch(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="Folder, glob, manifest (.csv .tsv .jsonl .parquet with a column path), tar shards "
-            "(part-{00..99}.tar), file, or the address of one: s3://, gs://, https:// …"
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .parquet, .jsonl or .csv.", dir_okay=False)],
+    source: _Source,
+    out: _Out,
     backend: Annotated[Backend, typer.Option(help="This machine, or Ray.")] = Backend.local,
-    jobs: Annotated[int, typer.Option(min=0, help="Processes, or actors of Ray; 0 = one for each core.")] = 0,
-    ordered: Annotated[
-        bool, typer.Option("--ordered/--unordered", help="Rows in the order of the source, or as they were done.")
-    ] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew; else what is done is kept.")] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Hear again what has an error for a row.")
-    ] = False,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds after which a recording is given up; default: never.")
-    ] = None,
-    root: Annotated[str | None, typer.Option(help="Folder or address that a manifest's paths are relative to.")] = None,
-    detector: Annotated[
-        Path | None, typer.Option(help="Detector folder in place of the one that ships.", file_okay=False)
-    ] = None,
-    profile: Annotated[
-        Path | None, typer.Option(help="Calibration and limits made by 'earwitness calibrate'.", dir_okay=False)
-    ] = None,
+    jobs: _Jobs = 0,
+    ordered: _Ordered = True,
+    overwrite: _Overwrite = False,
+    retry_failed: _Retry = False,
+    timeout: _Timeout = None,
+    root: _Root = None,
+    detector: _Folder = None,
+    profile: _Profile = None,
     prior: Annotated[float, typer.Option(help="Probability of a generated voice before listening.")] = 0.5,
-    threshold: Annotated[float | None, typer.Option(help="One limit (LLR) in place of the detector's two.")] = None,
+    threshold: _Threshold = None,
     cost_miss: Annotated[float, typer.Option(help="Cost of calling a generated voice human.")] = 1.0,
     cost_false_alarm: Annotated[float, typer.Option(help="Cost of calling a person synthetic.")] = 1.0,
-    window: Annotated[float | None, typer.Option(help="Seconds of a window in place of the detector's own.")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="A running Ray: auto, host:port or ray://host:port; else one is started here.")
-    ] = None,
-    gpus: Annotated[float, typer.Option(min=0.0, help="GPUs of each Ray actor, such as 0.25.")] = 0.0,
-    object_store: Annotated[
-        int | None, typer.Option(min=80, metavar="MB", help="Most that Ray's object store may hold.")
-    ] = None,
+    window: _Window = None,
+    ray_address: _Address = None,
+    gpus: _Gpus = 0.0,
+    object_store: _Store = None,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.cpu,
 ) -> None:
     """Score every recording of a source; stopped, it goes on where it was when called again.
