@@ -107,8 +107,9 @@ export class Recording {
 export function drawLive(canvas, { running, limits, seconds }) {
   const { context, width, height } = prepare(canvas);
   const paint = colours();
-  const low = Math.min(-4, (limits?.human ?? 0) - 1);
-  const high = Math.max(4, (limits?.synthetic ?? 0) + 1);
+  const scores = running.map((point) => point.llr);
+  const low = Math.max(-12, Math.min(-4, (limits?.human ?? 0) - 1, ...scores) - 0.4);
+  const high = Math.min(12, Math.max(4, (limits?.synthetic ?? 0) + 1, ...scores) + 0.4);
   const y = (value) => ((high - Math.min(high, Math.max(low, value))) / (high - low)) * height;
   const zones = limits ? [[high, limits.synthetic, paint.synthetic], [limits.synthetic, limits.human, paint.middle], [limits.human, low, paint.human]] : [];
   for (const [top, bottom, colour] of zones) {
