@@ -84,9 +84,12 @@ def serve(setup: Setup, lines: io.RawIOBase, out: int) -> None:
 
 def load(setup: Setup) -> dict[str | None, Detector]:
     """The detectors by profile (None = without one), each having scored something: a child finds all of it warm."""
-    import numpy as np
-
     # what a child would otherwise import again and again
+    import resource  # noqa: F401
+
+    import numpy as np
+    import numpy.ma
+
     import earwitness.audio.gate
     import earwitness.audio.quality
     import earwitness.error_cells  # noqa: F401
@@ -97,17 +100,17 @@ def load(setup: Setup) -> dict[str | None, Detector]:
     plain = load_detector(setup.detector, threads=1)
     noise = 0.1 * np.random.default_rng(0).standard_normal(round(plain.info.window.seconds * 16_000))
     plain.scan(_wav(noise))
-    with open_audio(_wav(noise)) as stream:
+    with open_audio(_wav(noise, rate=48_000)) as stream:
         list(stream)
     return {None: plain, **{name: with_profile(plain, path) for name, path in setup.profiles.items()}}
 
 
-def _wav(samples: Any) -> bytes:
+def _wav(samples: Any, rate: int = 16_000) -> bytes:
     import wave
 
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
-        out.setparams((1, 2, 16_000, 0, "NONE", ""))
+        out.setparams((1, 2, rate, 0, "NONE", ""))
         out.writeframes((samples * 32767).astype("<i2").tobytes())
     return file.getvalue()
 
