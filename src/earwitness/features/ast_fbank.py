@@ -69,9 +69,10 @@ class ASTFbank(nn.Module):
         super().__init__()
         self.settings = settings
         self.channels = 1
-        edges = _kaldi_mel(torch.tensor([20.0, RATE / 2], dtype=torch.float64)).tolist()
+        lowest, highest = _kaldi_mel(torch.tensor([20.0, RATE / 2], dtype=torch.float64)).tolist()
         points = _kaldi_mel(torch.linspace(0, RATE / 2, N_FFT // 2 + 1, dtype=torch.float64))
-        filters = triangles(torch.linspace(*edges, settings.mels + 2, dtype=torch.float64), points)
+        edges = torch.linspace(lowest, highest, settings.mels + 2, dtype=torch.float64)
+        filters = triangles(edges, points)
         self.basis: Tensor
         self.filters: Tensor
         self.register_buffer("basis", _basis(), persistent=False)

@@ -109,11 +109,11 @@ def _layers(module: nn.Module, depth: int, place: str = "") -> Iterator[tuple[st
             yield where, child
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows every tensor back to the boxes that it was made of."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.boxes: list[Box] = []
         self.origin: Any = WeakTensorKeyDictionary()
         self.inside = 0
@@ -182,8 +182,8 @@ def detail(module: nn.Module) -> str:
         ways = ", both ways" if module.bidirectional else ""
         return f"{module.input_size} → {module.hidden_size}, {module.num_layers} layers{ways}"
     if isinstance(module, nn.MaxPool2d):
-        size = module.kernel_size
-        return "×".join(map(str, size if isinstance(size, tuple) else (size, size)))
+        sides = module.kernel_size
+        return "×".join(map(str, sides if isinstance(sides, tuple) else (sides, sides)))
     if isinstance(module, nn.Dropout):
         return f"{module.p:g}"
     return ""

@@ -116,7 +116,7 @@ class GraphPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate = torch.sigmoid(self.gate(self.drop(x)))
-        count = torch.sym_max(1, x.shape[1] * self.thousandths // 1000)
+        count = torch.sym_max(1, x.shape[1] * self.thousandths // 1000)  # type: ignore[no-untyped-call]
         index = gate.squeeze(-1).topk(count, dim=1).indices
         return (x * gate).gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[2]))
 

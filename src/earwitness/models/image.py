@@ -68,14 +68,15 @@ class ImageNetwork(Classifier):
         if channels not in (1, 3):
             raise ConfigError(f"an image network takes 1 or 3 channels, the front end gives {channels}")
         s = self.settings = settings
-        network = backbone(("ResNet", "EfficientNet"), s.pretrained, self.usual, s.architecture)
+        network: Any = backbone(("ResNet", "EfficientNet"), s.pretrained, self.usual, s.architecture)
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 0.1
         if not s.pretrained:
             _begin(network)
         config: Any = network.config
-        width = config.hidden_sizes[-1] if config.model_type == "resnet" else network.encoder.top_conv.out_channels  # type: ignore[union-attr]
+        resnet = config.model_type == "resnet"
+        width: int = config.hidden_sizes[-1] if resnet else network.encoder.top_conv.out_channels
         self.backbone = Frozen(network, always=s.frozen, steps=s.frozen_steps, measure=not s.pretrained)
         head: list[nn.Module] = []
         if s.hidden:
@@ -85,8 +86,10 @@ class ImageNetwork(Classifier):
             head += [nn.BatchNorm1d(self.width)]
         self.head = nn.Sequential(*head, nn.Dropout(s.dropout))
         self.last = last_layer(self.width, s.outputs)
-        for name, values in (("mean", MEAN), ("deviation", DEVIATION)):
-            self.register_buffer(name, torch.tensor(values)[None, :, None, None], persistent=False)
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.tensor(MEAN)[None, :, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION)[None, :, None, None], persistent=False)
 
     def embedding(self, picture: Tensor) -> Tensor:
         """What the last layer sees, ``(batch, width)``."""

@@ -169,7 +169,8 @@ def backbone(kinds: tuple[str, ...], pretrained: str, usual: str, architecture: 
     if absent or report["mismatched_keys"]:
         wrong = absent or [str(key) for key in report["mismatched_keys"]]
         raise ConfigError(f"{pretrained!r}: {len(wrong)} weights are not there, such as {wrong[0]}", hint=_SAY)
-    return network.encoder if type(config).__name__ == "WhisperConfig" else network
+    found: nn.Module = network.encoder if type(config).__name__ == "WhisperConfig" else network
+    return found
 
 
 def _config(pretrained: str, kinds: tuple[str, ...]) -> Any:
@@ -211,18 +212,20 @@ def _bare(config: Any) -> nn.Module:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars or reports of unused weights: what matters is raised."""
+    from logging import ERROR
+
     from transformers.utils import logging
 
     level = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity(ERROR)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _first_line(error: Exception) -> str:

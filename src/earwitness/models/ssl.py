@@ -153,9 +153,9 @@ class SpeechEncoder(Classifier):
             part.requires_grad_(False)
         if hasattr(network, "masked_spec_embed"):
             # stands for masked frames, and nothing is masked here
-            network.masked_spec_embed.requires_grad_(False)  # type: ignore[operator, union-attr]
+            network.masked_spec_embed.requires_grad_(False)
         self.backbone = Frozen(network, always=s.frozen, steps=s.frozen_steps)
-        head = _HEADS[s.head](s, config.num_hidden_layers + 1, config.hidden_size)
+        head: Any = _HEADS[s.head](s, config.num_hidden_layers + 1, config.hidden_size)
         self.head = head
         self.width = head.width
         self.last = last_layer(self.width, s.outputs)
