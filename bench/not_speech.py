@@ -71,7 +71,8 @@ def excerpts(files: Sequence[Path], count: int, least: float = 0.5) -> list[np.n
     size, found = int(SECONDS * 16_000), []
     for file in files:
         samples = decode(file).samples
-        many = -(-count // len(files))
+        # short tunes give few, so the long ones must be ready to give more than their share; at most half overlaps
+        many = min(-(-3 * count // len(files)), 1 + 2 * max(0, len(samples) - size) // size)
         starts = np.linspace(0, max(0, len(samples) - size), many).astype(int)
         found.append([samples[at : at + size] for at in dict.fromkeys(starts.tolist())])
     taken = []
@@ -124,15 +125,17 @@ def main() -> int:
         counts = verdicts(detector, clips)
         confident = len(clips) - counts["inconclusive"]
         worst = max(worst, confident / len(clips))
-        fixed = (str(train.get("recipe") or detector.info.id), str(train.get("commit") or ""), f"{len(clips)} × {kind}")
-        rows = [
+        fixed = (str(train.get("recipe") or detector.info.id), str(train.get("commit") or ""), kind)
+        place = machine_name()
+        rows = [ResultRow(*fixed, "-", "dev", "clips", float(len(clips)), machine=place)]
+        rows += [
             ResultRow(*fixed, "-", "dev", metric, n / len(clips), *wilson(n / len(clips), len(clips)), seconds, place)
             for metric, n in (
                 ("confident verdict", confident),
                 ("likely human", counts["likely human"]),
                 ("likely synthetic", counts["likely synthetic"]),
             )
-            for seconds, place in [(time.perf_counter() - start, machine_name())]
+            for seconds in [time.perf_counter() - start]
         ]
         append_rows(given.out, rows)
         print(f"{kind}: {confident} of {len(clips)} end in a confident verdict ({dict(counts)})", flush=True)

@@ -331,7 +331,6 @@ def lowest_limit(
     *,
     prior: float = 0.5,
     upper_limit: bool = False,
-    copies: float = 1.0,
     callable_: ArrayLike | None = None,
 ) -> float:
     """One side of :func:`choose_thresholds`: the lowest limit above which at most ``max_wrong`` of the calls are wrong.
@@ -340,8 +339,6 @@ def lowest_limit(
     ----------
     llr, labels, max_wrong, prior, upper_limit:
         As there. For the other side negate the ratios, invert the labels and take ``1 - prior``.
-    copies:
-        Trials per independent clip: the upper limit counts clips, not trials.
     callable_:
         (n,) False for trials that are not called whatever the limit, because another one keeps them back; they count
         in the shares all the same.
@@ -363,7 +360,7 @@ def lowest_limit(
     false = (1 - prior) * wrong / (~y).sum()
     share = false / np.maximum(false + prior * right / y.sum(), 1e-300)
     if upper_limit:
-        share = _wilson_upper(share, (right + wrong).astype(np.float64) / copies)
+        share = _wilson_upper(share, (right + wrong).astype(np.float64))
     good = np.flatnonzero(share <= max_wrong)
     return float(cuts[good[0]]) if good.size else max(float(values[-1]), floor)
 

@@ -1,11 +1,13 @@
 """Choosing the limits of confident verdicts on dev: narrow for audio at its best, wider by what the audio is like.
 
 The pair for clips as they are comes first; then one for each value of each axis with enough clips: the lowest limit at
-which, with all the others as they stand, at most ``max_wrong`` of the calls on its clips are wrong (one-sided 95 %
-limit, counted in clips). Values that clips as they are seldom have are set before common ones, and all again until
-nothing moves, so that a codec that harms nothing is not blamed for the noise under which it was heard. At last, a
-condition that still has more wrong calls than allowed widens the value that is most typical of it, and no value is
-narrower than an easier one of its axis.
+which, with all the others as they stand, at most ``max_wrong`` of the calls on its clips are wrong. Values that clips
+as they are seldom have are set before common ones, and all again until nothing moves, so that a codec that harms
+nothing is not blamed for the noise under which it was heard. At last, a condition that still has more wrong calls than
+allowed widens the value that is most typical of it, and no value is narrower than an easier one of its axis.
+
+The share itself is held, not an upper limit of it: errors come by source, not by clip, and on sources left out an upper
+limit over clips bought nothing but silence (results in docs/robustness.md).
 """
 
 from __future__ import annotations
@@ -94,15 +96,14 @@ class _Side:
         self, llr: Floats, spoof: Bools, heard: Heard, members: dict[Coordinate, Bools], max_wrong: float
     ) -> None:
         self.llr, self.spoof, self.heard, self.members, self.max_wrong = llr, spoof, heard, members, max_wrong
-        self.numbers = np.unique(np.asarray(heard.clips), return_inverse=True)[1]
         self.limits: dict[Coordinate, float] = dict.fromkeys(members, -np.inf)
-        self.limits[BEST] = self._lowest(BEST, members[BEST], upper=True)
+        self.limits[BEST] = self._lowest(BEST, members[BEST])
         rows = [place for place in members if place != BEST]
         order = sorted(rows, key=lambda place: (members[place] & members[BEST]).sum() / members[place].sum())
         for _ in range(ROUNDS):
             before = dict(self.limits)
             for place in order:
-                self.limits[place] = self._lowest(place, members[place], upper=True)
+                self.limits[place] = self._lowest(place, members[place])
             if before == self.limits:
                 break
         self._conditions()
@@ -121,13 +122,11 @@ class _Side:
                 out = np.where(reach, np.maximum(out, self.limits[other]), out)
         return out
 
-    def _lowest(self, place: Coordinate, inside: Bools, *, upper: bool) -> float:
+    def _lowest(self, place: Coordinate, inside: Bools) -> float:
         x, y = self.llr[inside], self.spoof[inside]
         if not y.any() or y.all():
             return -np.inf
-        copies = inside.sum() / np.unique(self.numbers[inside]).size
-        free = x > self._others(place)[inside]
-        return lowest_limit(x, y, self.max_wrong, upper_limit=upper, copies=copies, callable_=free)
+        return lowest_limit(x, y, self.max_wrong, callable_=x > self._others(place)[inside])
 
     def _wrong(self, inside: Bools) -> float:
         called = (self.llr > np.maximum(self._others(BEST), self.limits[BEST])) & inside
@@ -144,7 +143,7 @@ class _Side:
             for place in self._typical(inside):
                 if self._wrong(inside) <= self.max_wrong:
                     break
-                wanted = self._lowest(place, inside & self.members[place], upper=False)
+                wanted = self._lowest(place, inside & self.members[place])
                 self.limits[place] = max(self.limits[place], wanted)
 
     def _typical(self, inside: Bools) -> list[Coordinate]:

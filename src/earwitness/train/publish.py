@@ -37,8 +37,8 @@ MAX_WRONG = 0.05
 """Largest share of each confident verdict that may be wrong on dev."""
 
 RULE = (
-    f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5 (one-sided 95 % limit) for clips as they are "
-    "and for each value of each axis, and under each condition, on log-likelihood ratios cross-fitted over sources"
+    f"at most {MAX_WRONG:.0%} of each confident verdict wrong at prior .5, for clips as they are, for each value of "
+    "each axis and under each condition; on log-likelihood ratios cross-fitted over sources"
 )
 
 

@@ -54,8 +54,9 @@ def test_noise_widens_and_a_harmless_codec_does_not(seed: int) -> None:
     noisy, copied = rows["snr_db", "<10"], rows["codec", "lossless"]
     assert noisy.human < limits.best.human - 0.3
     assert noisy.synthetic > limits.best.synthetic + 0.3
-    assert abs(copied.human - limits.best.human) < 0.5
-    assert abs(copied.synthetic - limits.best.synthetic) < 0.5
+    # a limit from 500 clips has a spread of its own; noise must move it far more than that
+    assert limits.best.human - copied.human < 0.5 * (limits.best.human - noisy.human)
+    assert copied.synthetic - limits.best.synthetic < 0.5 * (noisy.synthetic - limits.best.synthetic)
     assert (noisy.bonafide, noisy.spoof) == (CLIPS, CLIPS)
     shares = {c: wrong_shares(heard, limits, c) for c in ("as it is", "copy", "noise")}
     assert all(s <= MAX_WRONG + 1e-9 for high, low, _ in shares.values() for s in (high, low))
