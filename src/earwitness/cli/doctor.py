@@ -15,7 +15,18 @@ import typer
 EXTRAS = {
     "train": ("torch", "transformers", "accelerate", "onnx", "onnxscript", "sklearn", "scipy", "polars", "safetensors"),
     "batch": ("polars", "pyarrow", "fsspec"),
-    "serve": ("fastapi", "uvicorn", "python_multipart", "websockets", "sqlalchemy", "alembic", "prometheus_client"),
+    "serve": (
+        "fastapi",
+        "uvicorn",
+        "python_multipart",
+        "websockets",
+        "sqlalchemy",
+        "alembic",
+        "prometheus_client",
+        "psycopg",
+        "cryptography",
+        "rfc8785",
+    ),
     "ray": ("ray",),
     "synth": ("pyworld",),
 }
