@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from earwitness.data.manifest import Manifest
+from earwitness.error_cells import WORDS
 
 Json = Mapping[str, Any]
 
@@ -157,10 +158,23 @@ def _verdicts(report: Json, info: Json) -> list[str]:
         "## What the words mean in counts",
         "",
         f"Below {limits['human']:.2f} the verdict is *likely human*, above {limits['synthetic']:.2f}",
-        "*likely synthetic*, between them *inconclusive*. On eval, of 100 recordings:",
+        "*likely synthetic*, between them *inconclusive*." + _wider(limits) + " On eval, of 100 recordings:",
         "",
         *table(["recording", *found["bonafide"]], rows),
     ]
+
+
+def _wider(limits: Json) -> str:
+    """Where the limits lie further apart, in words; nothing for a detector with one pair for all audio."""
+    rows = limits.get("wider", [])
+    moved = [r for r in rows if r["human"] < limits["human"] or r["synthetic"] > limits["synthetic"]]
+    if not moved:
+        return ""
+    far = max(moved, key=lambda r: r["synthetic"] - r["human"])
+    return (
+        f" For {len(moved)} kinds of audio the limits lie further apart, furthest for {WORDS[far['axis']]} {far['value']}:"
+        f" {far['human']:.2f} and {far['synthetic']:.2f}."
+    )
 
 
 def _conditions(info: Json) -> list[str]:
