@@ -77,7 +77,9 @@ class Microphone:
                     waiting.clear()
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise AudioError(f"the microphone stopped: {reason}", hint=_PIPE.removeprefix("or "), code="unreadable") from None
+            raise AudioError(
+                f"the microphone stopped: {reason}", hint=_PIPE.removeprefix("or "), code="unreadable"
+            ) from None
 
     def close(self) -> None:
         """Let go of the device; safe to call twice."""
