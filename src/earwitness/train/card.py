@@ -171,10 +171,8 @@ def _wider(limits: Json) -> str:
     if not moved:
         return ""
     far = max(moved, key=lambda r: r["synthetic"] - r["human"])
-    return (
-        f" For {len(moved)} kinds of audio the limits lie further apart, furthest for {WORDS[far['axis']]} {far['value']}:"
-        f" {far['human']:.2f} and {far['synthetic']:.2f}."
-    )
+    where = f"{WORDS[far['axis']]} {far['value']}: {far['human']:.2f} and {far['synthetic']:.2f}"
+    return f" For some audio the limits lie further apart, furthest for {where}."
 
 
 def _conditions(info: Json) -> list[str]:
