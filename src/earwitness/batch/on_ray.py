@@ -191,6 +191,11 @@ class Actor:
             for row in self._pool.run(iter([Item(**{**facts, "data": data or None})])):
                 yield _line(0, json.dumps(row))
 
+    def close(self) -> None:
+        """End its process and take its files away; Ray ends the actor's own process, and with it both."""
+        self._pool.close()
+        self._folder.cleanup()
+
     def _shard(self, shard: str, number: int) -> Iterator[dict[str, Any]]:
         places: dict[str, int] = {}
         passed: list[tuple[int, int]] = []
