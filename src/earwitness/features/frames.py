@@ -137,7 +137,7 @@ def slope_kernel(order: int = 1, width: int = 9) -> Tensor:
     place = torch.arange(-half, half + 1, dtype=torch.float64)
     powers = torch.stack([place**k for k in range(order + 1)])
     # row k of the least-squares solution is the coefficient of place**k; its k-th derivative is k! times that
-    fit = torch.linalg.solve(powers @ powers.T, powers)[order] * math.factorial(order)
+    fit: Tensor = torch.linalg.solve(powers @ powers.T, powers)[order] * math.factorial(order)
     return fit.float()[None, None]
 
 

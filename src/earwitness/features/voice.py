@@ -124,15 +124,15 @@ class CycleMatch(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.half = LONGEST // 2 + 1
+        self.radius = LONGEST // 2 + 1
         self.reach = math.ceil(1.25 * LONGEST) + 2
-        side = self.half + self.reach
+        side = self.radius + self.reach
         self.size = 2 * side + 1
         place = torch.arange(-side, side + 1, dtype=torch.float32)
         self.place: Tensor
         self.inner: Tensor
         self.register_buffer("place", place, persistent=False)
-        self.register_buffer("inner", torch.arange(-self.half, self.half + 1, dtype=torch.float32), persistent=False)
+        self.register_buffer("inner", torch.arange(-self.radius, self.radius + 1, dtype=torch.float32), persistent=False)
         # correlation of a short piece with a long one through their spectra: no product of every lag with every sample
         count = self.size // 2 + 1
         angle = torch.outer(torch.arange(count), place.double()) * (2 * math.pi / self.size)
@@ -150,9 +150,9 @@ class CycleMatch(nn.Module):
 
     def forward(self, waveform: Tensor, lag: Tensor, voiced: Tensor) -> tuple[Tensor, ...]:
         """Steady, period, period step, level, level step; see :class:`Voice`."""
-        side = self.half + self.reach
-        padded = F.pad(waveform, (side + self.half, side + self.half))
-        centre = (torch.arange(lag.shape[1], device=lag.device) * HOP + WINDOW // 2 + side + self.half)[None]
+        side = self.radius + self.reach
+        padded = F.pad(waveform, (side + self.radius, side + self.radius))
+        centre = (torch.arange(lag.shape[1], device=lag.device) * HOP + WINDOW // 2 + side + self.radius)[None]
         anchor = centre + self._largest(padded, centre, lag)
         piece = take(padded, anchor, self.place)
         cycle = torch.where(self.inner.abs() <= (lag / 2)[..., None], 1.0, 0.0)
@@ -169,11 +169,11 @@ class CycleMatch(nn.Module):
         """Where, from each centre, the largest sample within half a period is."""
         around = take(padded, centre.expand(lag.shape[0], -1), self.inner).abs()
         inside = self.inner.abs() <= (lag / 2)[..., None]
-        return torch.where(inside, around, -1.0).argmax(dim=2) - self.half
+        return torch.where(inside, around, -1.0).argmax(dim=2) - self.radius
 
     def _correlation(self, piece: Tensor, cycle: Tensor) -> Tensor:
         """Normalised correlation of the cycle around the anchor with the piece at every lag within reach."""
-        middle = slice(self.reach, self.reach + 2 * self.half + 1)
+        middle = slice(self.reach, self.reach + 2 * self.radius + 1)
         short = piece[..., middle] * cycle
         product = self._correlate(short, piece, middle)
         energy = self._correlate(cycle, piece.square(), middle)

@@ -32,7 +32,7 @@ class ClassicalSettings:
     settings:
         Name of a model to the settings that differ from its own.
     minutes:
-        No further model is begun after this; 0 compares all.
+        No model but the first is begun after this, measuring the features included; 0 compares all.
     """
 
     models: tuple[str, ...] = tuple(CLASSICAL)
