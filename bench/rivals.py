@@ -10,7 +10,6 @@ its gate and its windows as they ship. One thread, one core, CPU seconds per hou
 
 from __future__ import annotations
 
-import logging
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,29 +45,24 @@ def _torch() -> Any:
 
 
 def _aasist() -> Any:
-    from earwitness.models.aasist import AASIST
+    from earwitness.train.recipe import Network, load_recipe
 
-    return AASIST(AASIST.Settings(), channels=1, bins=1).eval()
+    return Network(load_recipe("aasist")).eval()
 
 
 def aasist_torch(path: str) -> list[float]:
     """AASIST in PyTorch."""
     torch = _torch()
     network = _aasist()
-    return inner.costs(lambda: [network(torch.from_numpy(x).reshape(1, 1, 1, -1)) for x in crops(path, 64_600)], 3, 1)
+    return inner.costs(lambda: [network.score(torch.from_numpy(x)[None]) for x in crops(path, 64_600)], 3, 1)
 
 
 def aasist_onnx(path: str) -> list[float]:
     """AASIST in onnxruntime."""
-    torch = _torch()
-    logging.disable(logging.CRITICAL)
-    target = Path(path).with_suffix(".onnx")
-    program = torch.onnx.export(_aasist(), (torch.randn(1, 1, 1, 64_600),), dynamo=True, verbose=False)
-    program.optimize()
-    program.save(str(target))
-    exported = inner.session(str(target))
-    name = exported.get_inputs()[0].name
-    return inner.costs(lambda: [exported.run(None, {name: x.reshape(1, 1, 1, -1)}) for x in crops(path, 64_600)], 3, 1)
+    from earwitness.export import export_onnx
+
+    exported = inner.session(export_onnx(_aasist())[0])
+    return inner.costs(lambda: [exported.run(None, {"waveform": x[None]}) for x in crops(path, 64_600)], 3, 1)
 
 
 def mel_cnn(path: str) -> list[float]:
