@@ -42,6 +42,9 @@ _Folder = Annotated[Path | None, typer.Option(help="Detector folder in place of 
 _Profile = Annotated[
     Path | None, typer.Option(help="Calibration and limits made by 'earwitness calibrate'.", dir_okay=False)
 ]
+_Sign = Annotated[
+    Path | None, typer.Option(help="Sign each verdict of --json or --jsonl with this private key.", dir_okay=False)
+]
 
 
 def scan(
@@ -64,10 +67,7 @@ def scan(
     detector: _Folder = None,
     profile: _Profile = None,
     window: Annotated[float | None, typer.Option(help="Seconds of a window in place of the detector's own.")] = None,
-    sign: Annotated[
-        Path | None,
-        typer.Option(help="Sign each verdict of --json or --jsonl with this private key.", dir_okay=False),
-    ] = None,
+    sign: _Sign = None,
     jobs: Annotated[int, typer.Option(min=0, help="Files scanned at the same time; 0 = one per core.")] = 0,
     fail_on: Annotated[
         FailOn | None, typer.Option(help=f"Exit with code {FAIL_ON} if a verdict is likely synthetic.")
@@ -94,8 +94,7 @@ def scan(
     _check(found, settings)
     kept: list[Verdict] = []
     failed = synthetic = 0
-    dump = _dumper(sign)
-    write = _json_writer(several, dump) if json else _jsonl_writer(dump) if jsonl else _text_writer(found, len(inputs))
+    write = _json_writer(several, sign) if json else _jsonl_writer(sign) if jsonl else _text_writer(found, len(inputs))
     with progress() as bar:
         for verdict in _verdicts(found, inputs, settings, workers, bar):
             failed += verdict.error is not None
@@ -245,10 +244,10 @@ def _dumper(sign: Path | None) -> _Dump:
     return signed
 
 
-def _json_writer(several: bool, dump: _Dump) -> Callable[[Verdict | None], None]:
+def _json_writer(several: bool, sign: Path | None) -> Callable[[Verdict | None], None]:
     from earwitness.cli.common import say
 
-    count = 0
+    count, dump = 0, _dumper(sign)
 
     def write(verdict: Verdict | None) -> None:
         nonlocal count
@@ -265,8 +264,10 @@ def _json_writer(several: bool, dump: _Dump) -> Callable[[Verdict | None], None]
     return write
 
 
-def _jsonl_writer(dump: _Dump) -> Callable[[Verdict | None], None]:
+def _jsonl_writer(sign: Path | None) -> Callable[[Verdict | None], None]:
     from earwitness.cli.common import say
+
+    dump = _dumper(sign)
 
     def write(verdict: Verdict | None) -> None:
         if verdict is not None:
