@@ -120,7 +120,7 @@ def _down(samples: Samples) -> Samples:
 def hear(detector: Detector, samples: Samples, channel: str) -> tuple[float, float, list[Running]]:
     """Seconds, seconds of speech, and the running scores of one stream."""
     audio, data, step = sent(samples, channel)
-    live = LiveScan(detector)
+    live = LiveScan(detector, codec=audio.source.codec)
     found = [e for at in range(0, len(data), step) for e in live.push(audio.push(data[at : at + step]))]
     found += live.push(audio.finish())
     return live.seconds, live.speech, [e for e in found if isinstance(e, Running)]
@@ -135,11 +135,11 @@ class Outcome:
     last: str
 
 
-def outcome(heard: Heard, rule: LiveRule, detector: Detector) -> Outcome:
+def outcome(heard: Heard, rule: LiveRule) -> Outcome:
     """Apply a rule to running scores."""
-    decider, alarms, first = Decider(rule, detector.info.thresholds), 0, {}
+    decider, alarms, first = Decider(rule), 0, {}
     for running in heard.running:
-        label = decider.step(running.llr, running.speech, running.reason)
+        label = decider.step(running.llr, running.speech, running.thresholds, running.reason)
         if label is None:
             continue
         alarms += label == SYNTHETIC
@@ -155,13 +155,13 @@ def upper_limit(count: int, hours: float) -> float:
 
 
 def figures(
-    human: list[Heard], spoof: list[Heard], rule: LiveRule, detector: Detector
+    human: list[Heard], spoof: list[Heard], rule: LiveRule
 ) -> dict[str, tuple[float, float | None, float | None]]:
     """Every figure with its limits."""
     from earwitness.metrics.shares import wilson
 
     hours = sum(h.seconds for h in human) / 3600
-    ours, theirs = ([outcome(h, rule, detector) for h in part] for part in (human, spoof))
+    ours, theirs = ([outcome(h, rule) for h in part] for part in (human, spoof))
     alarms = sum(o.alarms for o in ours)
     out: dict[str, tuple[float, float | None, float | None]] = {
         "human_hours": (hours, None, None),
@@ -188,11 +188,11 @@ def figures(
     return out
 
 
-def choose(human: list[Heard], spoof: list[Heard], detector: Detector) -> None:
+def choose(human: list[Heard], spoof: list[Heard]) -> None:
     """Print what other rules would do."""
     print("speech margin hold | false alarms, per hour | spoof detected, called human | human called human | delay")
     for speech, margin, hold in itertools.product((3.0, 6.0, 10.0), (0.0, 0.25, 0.5, 1.0), (1, 2, 3, 5)):
-        found = figures(human, spoof, LiveRule(speech, margin, hold), detector)
+        found = figures(human, spoof, LiveRule(speech, margin, hold))
         delay = found.get("detection_delay_seconds_of_speech_median_p10_p90", (float("nan"),))[0]
         names = ("false_alarms_per_hour", "spoof_streams_detected", "spoof_streams_called_human")
         rate, detected, missed = (found[name][0] for name in names)
@@ -276,9 +276,9 @@ def main() -> int:
         human, spoof = parts
         spent, took = time.process_time() - spent, time.perf_counter() - start
         if options.choose:
-            choose(human, spoof, detector)
+            choose(human, spoof)
             return 0
-        measured = figures(human, spoof, LiveRule(), detector)
+        measured = figures(human, spoof, LiveRule())
         seconds = 3600 * (measured["human_hours"][0] + measured["spoof_hours"][0])
         measured["cpu_seconds_per_second"] = (spent / seconds, None, None)
         name, machine = f"demo-pages streams, {channel}", machine_name()

@@ -73,7 +73,7 @@ class Running:
     """The state after one more window.
 
     ``llr`` and ``probability`` are those of the running score, ``speech`` and ``seconds`` what was heard so far,
-    ``reason`` what the quality gate has against a decision.
+    ``thresholds`` the limits for audio like what was heard, ``reason`` what the quality gate has against a decision.
     """
 
     window: ScoredWindow
@@ -81,6 +81,7 @@ class Running:
     probability: float
     speech: float
     seconds: float
+    thresholds: Thresholds
     reason: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,19 +108,19 @@ class Decider:
 
     Examples
     --------
-    >>> decider = Decider(LiveRule(speech=4, margin=0, hold=2), Thresholds(-1.0, 1.0))
-    >>> [decider.step(llr, speech) for llr, speech in ((2, 3), (2, 4), (2, 6), (0.5, 8), (0.5, 10))]
+    >>> decider, limits = Decider(LiveRule(speech=4, margin=0, hold=2)), Thresholds(-1.0, 1.0)
+    >>> [decider.step(llr, speech, limits) for llr, speech in ((2, 3), (2, 4), (2, 6), (0.5, 8), (0.5, 10))]
     [None, None, 'likely synthetic', None, 'inconclusive']
     """
 
-    def __init__(self, rule: LiveRule, limits: Thresholds) -> None:
-        self._rule, self._limits = rule, limits
+    def __init__(self, rule: LiveRule) -> None:
+        self._rule = rule
         self.label = INCONCLUSIVE
         self._wanted, self._count = INCONCLUSIVE, 0
 
-    def step(self, llr: float, speech: float, reason: str | None = None) -> str | None:
-        """The new label if the mind changes now, else None."""
-        wanted = self._says(llr) if speech >= self._rule.speech and reason is None else INCONCLUSIVE
+    def step(self, llr: float, speech: float, limits: Thresholds, reason: str | None = None) -> str | None:
+        """The new label if the mind changes now, else None; ``limits`` may change with what is heard."""
+        wanted = self._says(llr, limits) if speech >= self._rule.speech and reason is None else INCONCLUSIVE
         self._count = self._count + 1 if wanted == self._wanted else 1
         self._wanted = wanted
         if wanted == self.label or self._count < self._rule.hold:
@@ -127,10 +128,10 @@ class Decider:
         self.label = wanted
         return wanted
 
-    def _says(self, llr: float) -> str:
+    def _says(self, llr: float, limits: Thresholds) -> str:
         # what is decided already stands as long as the score does not come back to the limit itself
-        up = self._limits.synthetic + (0.0 if self.label == SYNTHETIC else self._rule.margin)
-        down = self._limits.human - (0.0 if self.label == HUMAN else self._rule.margin)
+        up = limits.synthetic + (0.0 if self.label == SYNTHETIC else self._rule.margin)
+        down = limits.human - (0.0 if self.label == HUMAN else self._rule.margin)
         return SYNTHETIC if llr > up else HUMAN if llr < down else INCONCLUSIVE
 
 
@@ -143,6 +144,8 @@ class LiveScan:
         Its session may be shared by many.
     rule:
         When to decide.
+    codec:
+        FFmpeg's name of how the sound was coded, for the limits that hold for such audio; empty = not known.
     settings:
         ``prior``, ``cost_miss``, ``cost_false_alarm`` and ``threshold``, as for
         :meth:`~earwitness.detector.Detector.scan`.
@@ -155,7 +158,7 @@ class LiveScan:
     Attributes
     ----------
     limits:
-        The limits in LLR that these settings give.
+        The limits in LLR that these settings give for audio at its best; what is heard may move them apart.
 
     Examples
     --------
@@ -166,13 +169,13 @@ class LiveScan:
     ([], 'inconclusive')
     """
 
-    def __init__(self, detector: Detector, rule: LiveRule | None = None, **settings: Any) -> None:
+    def __init__(self, detector: Detector, rule: LiveRule | None = None, *, codec: str = "", **settings: Any) -> None:
         self.limits: Thresholds = detector.thresholds(**settings)
-        self._detector, self._settings = detector, settings
+        self._detector, self._settings, self._codec = detector, settings, codec
         self._rule = rule or LiveRule()
         self._stream = detector.stream(batch=1)
         self._recent: deque[ScoredWindow] = deque()
-        self._decider = Decider(self._rule, self.limits)
+        self._decider = Decider(self._rule)
         self._rest: Samples = np.zeros(0, dtype=np.float32)
 
     @property
@@ -206,7 +209,7 @@ class LiveScan:
 
     def _step(self, window: ScoredWindow) -> list[Running | Decision]:
         running = self._run(window)
-        label = self._decider.step(running.llr, running.speech, running.reason)
+        label = self._decider.step(running.llr, running.speech, running.thresholds, running.reason)
         if label is None:
             return [running]
         return [running, Decision(label, running.llr, running.speech, running.seconds)]
@@ -220,9 +223,16 @@ class LiveScan:
         raw = pool([w.raw for w in self._recent], [w.speech for w in self._recent], self._detector.info.pooling)
         recent = self._stream.speech_between(self._recent[0].start, window.end)
         llr = float(self._detector.info.calibration.apply(raw, recent))
-        reason = gate(self._stream.quality())[0]
+        quality = self._stream.quality()
         share = probability(llr, float(self._settings.get("prior", 0.5)))
-        return Running(window, llr, share, self.speech, self.seconds, reason)
+        return Running(window, llr, share, self.speech, self.seconds, self._limits_for(quality), gate(quality)[0])
+
+    def _limits_for(self, quality: Any) -> Thresholds:
+        """The limits that a scan of what was heard so far would use."""
+        if self._settings.get("threshold") is not None:
+            return self.limits
+        own, _ = self._detector.limits_for(quality.to_dict(), self._codec)
+        return own.shifted(self.limits.synthetic - self._detector.info.thresholds.synthetic)
 
     def finish(self, facts: Any, *, path: str | None = None) -> Verdict:
         """The verdict on all that was pushed.

@@ -31,7 +31,7 @@ def speech(root: Path) -> np.ndarray:
 
 
 def run(detector: Detector, pcm: np.ndarray, piece: int, rule: LiveRule | None = None, **settings: float) -> tuple:
-    audio, live = PcmAudio("pcm16", 16_000), LiveScan(detector, rule, **settings)
+    audio, live = PcmAudio("pcm16", 16_000), LiveScan(detector, rule, codec="pcm_s16le", **settings)
     data = pcm.tobytes()
     found = [e for at in range(0, len(data), piece) for e in live.push(audio.push(data[at : at + piece]))]
     found += live.push(audio.finish())
@@ -102,8 +102,8 @@ def test_the_running_score_forgets(tiny_detector: Path, speech: np.ndarray) -> N
 
 
 def steps(rule: LiveRule, *scores: float, speech: float = 100.0) -> list[str | None]:
-    decider = Decider(rule, LIMITS)
-    return [decider.step(llr, speech) for llr in scores]
+    decider = Decider(rule)
+    return [decider.step(llr, speech, LIMITS) for llr in scores]
 
 
 def test_one_window_beyond_the_limit_is_not_enough() -> None:
@@ -123,9 +123,9 @@ def test_a_decision_stands_until_the_score_returns_to_the_limit() -> None:
 def test_little_speech_and_the_gate_hold_a_decision_back() -> None:
     rule = LiveRule(speech=6, margin=0, hold=1)
     assert steps(rule, 9, 9, speech=5.9) == [None, None]
-    decider = Decider(rule, LIMITS)
-    assert decider.step(9, 100, "music without enough speech") is None
-    assert decider.step(9, 100, None) == "likely synthetic"
+    decider = Decider(rule)
+    assert decider.step(9, 100, LIMITS, "music without enough speech") is None
+    assert decider.step(9, 100, LIMITS, None) == "likely synthetic"
 
 
 @pytest.mark.parametrize("settings", [{"hold": 0}, {"margin": -1}, {"memory": 0}, {"speech": -1}])
@@ -137,3 +137,20 @@ def test_rules_out_of_range(settings: dict[str, float]) -> None:
 def test_settings_out_of_range_are_found_at_the_start(tiny_detector: Path) -> None:
     with pytest.raises(ConfigError):
         LiveScan(load_detector(tiny_detector, threads=1), prior=2.0)
+
+
+def test_limits_that_are_wider_for_such_audio_hold_live_as_well(tmp_path: Path, speech: np.ndarray) -> None:
+    """A detector that wants more evidence from noisy audio gets it live too, as in a scan."""
+    from tiny_detector import INFO, write_tiny
+
+    rows = [{"axis": "snr_db", "value": v, "human": -50.0, "synthetic": 50.0} for v in ("<10", "10-20")]
+    write_tiny(tmp_path / "wide", thresholds={**INFO["thresholds"], "wider": rows})
+    detector = load_detector(tmp_path / "wide", threads=1)
+    voice = np.tile(speech, 2).astype(np.float64)
+    noisy = np.clip(voice + np.random.default_rng(0).normal(0, 1500, voice.size), -32768, 32767).astype("<i2")
+    found, verdict = run(detector, noisy, 3200, LiveRule(speech=4.0, margin=0.0, hold=2))
+    running = [e for e in found if isinstance(e, Running)]
+    assert running[-1].llr > INFO["thresholds"]["synthetic"]
+    assert running[-1].thresholds == verdict.thresholds == Thresholds(-50.0, 50.0)
+    assert [e for e in found if isinstance(e, Decision)] == []
+    assert verdict.label == "inconclusive"

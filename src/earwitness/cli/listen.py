@@ -76,10 +76,13 @@ def listen(
     if source == "" and form is not Format.auto:
         raise typer.BadParameter("--format is for standard input: earwitness listen - --format pcm16")
     found = _load(detector, profile)
-    live = LiveScan(found, None, prior=prior, cost_miss=cost_miss, cost_false_alarm=cost_false_alarm)
+    settings = {"prior": prior, "cost_miss": cost_miss, "cost_false_alarm": cost_false_alarm}
+    # settings out of range are wrong usage, found before anything is opened
+    found.thresholds(**settings)
     say, alarm = _json_sayer() if as_json else _text_sayer(found), False
     with ExitStack() as stack:
         facts, blocks = _open(stack, source, form, rate, device)
+        live = LiveScan(found, None, codec=facts.source.codec, **settings)
         for event in _hear(live, blocks, seconds):
             alarm |= getattr(event, "label", None) == SYNTHETIC
             say(event, live)

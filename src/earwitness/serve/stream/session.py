@@ -50,6 +50,11 @@ class Start:
     profile: str | None = None
     settings: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of how the sound is coded."""
+        return "opus" if self.form == WEBM else FORMATS[self.form].codec
+
 
 def read_start(message: Mapping[str, Any]) -> Start:
     """The start message of ``/v1/stream``, or the custom parameters of a call.
@@ -130,7 +135,7 @@ class Session:
         self._state, self._caller, self._start, self._scoring = state, caller, start, scoring
         self._detector = state.detectors[start.profile]
         try:
-            self._live = LiveScan(self._detector, None, **start.settings)
+            self._live = LiveScan(self._detector, None, codec=start.codec, **start.settings)
         except EarwitnessError as error:
             raise of(error) from None
         limits = state.settings

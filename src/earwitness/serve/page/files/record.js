@@ -61,6 +61,7 @@ export class Recording {
       this.waiting = [];
     } else if (message.type === "running") {
       this.running.push({ at: message.seconds, llr: message.llr });
+      this.limits = message.thresholds;
       if (message.label === "inconclusive") this.text = message.reason ? `Open: ${message.reason}` : `Open so far, LLR ${signed(message.llr)}`;
     } else if (message.type === "decision") {
       const head = sentences.headlines[message.label];
