@@ -57,7 +57,7 @@ class Limits:
     @property
     def widest(self) -> Thresholds:
         """The outermost limits of all."""
-        rows = (self.best, *self.wider)
+        rows: tuple[Thresholds | Wider, ...] = (self.best, *self.wider)
         return Thresholds(min(row.human for row in rows), max(row.synthetic for row in rows))
 
     def of(self, cell: Mapping[str, str | None]) -> tuple[Thresholds, tuple[str, ...]]:
@@ -111,7 +111,8 @@ class Limits:
             raise DetectorError(f"{where}: {error.args[0]!r} is missing") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise DetectorError(f"{where}: not as it should be: {error}") from None
-        for pair in (best, *rows):
+        pairs: tuple[Thresholds | Wider, ...] = (best, *rows)
+        for pair in pairs:
             if not (math.isfinite(pair.human) and pair.human <= pair.synthetic < math.inf):
                 raise DetectorError(f"{where}: must be finite and human not above synthetic, found {dict(data)}")
         for row in rows:

@@ -71,8 +71,7 @@ def choose_limits(heard: Heard, max_wrong: float) -> Limits:
             continue
         human, synthetic = min(best.human, -low.limits[axis, value]), max(best.synthetic, high.limits[axis, value])
         mine = members[axis, value]
-        counts = [len({heard.clips[i] for i in np.flatnonzero(mine & (heard.spoof == s))}) for s in (False, True)]
-        rows.append(Wider(axis, value, human, synthetic, *counts))
+        rows.append(Wider(axis, value, human, synthetic, *_clips(heard, mine)))
     return Limits(best, tuple(rows))
 
 
@@ -83,10 +82,16 @@ def _members(heard: Heard) -> dict[Coordinate, Bools]:
         mine = np.array([cell.get(axis) or UNKNOWN for cell in heard.cells])
         for value in (*values, UNKNOWN):
             inside = (mine == value) & heard.passed
-            clips = [{heard.clips[i] for i in np.flatnonzero(inside & (heard.spoof == s))} for s in (False, True)]
-            if min(map(len, clips)) >= MIN_CLIPS:
+            if min(_clips(heard, inside)) >= MIN_CLIPS:
                 found[axis, value] = inside
     return found
+
+
+def _clips(heard: Heard, inside: Bools) -> tuple[int, int]:
+    """Human and generated clips among these trials; a clip under two conditions counts once."""
+    clips = np.asarray(heard.clips)
+    human, spoof = (np.unique(clips[inside & (heard.spoof == label)]).size for label in (False, True))
+    return human, spoof
 
 
 class _Side:
@@ -98,6 +103,9 @@ class _Side:
         self.llr, self.spoof, self.heard, self.members, self.max_wrong = llr, spoof, heard, members, max_wrong
         self.limits: dict[Coordinate, float] = dict.fromkeys(members, -np.inf)
         self.limits[BEST] = self._lowest(BEST, members[BEST])
+        if not np.isfinite(self.limits[BEST]):
+            # no clip of a label: what calibrated ratios alone would say
+            self.limits[BEST] = float(np.log((1 - max_wrong) / max_wrong))
         rows = [place for place in members if place != BEST]
         order = sorted(rows, key=lambda place: (members[place] & members[BEST]).sum() / members[place].sum())
         for _ in range(ROUNDS):
