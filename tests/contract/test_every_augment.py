@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="augmentation belongs to the lab half")
 
+from lab_files import write_wav
+
 from earwitness.augment import AUGMENTS
+from earwitness.errors import ConfigError
 from earwitness.registry import find
 
 RATE = 16_000
+FOLDERS = {"babble", "recorded_noise", "recorded_room"}
+"""Augmentations that take recordings from a folder."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three recordings: noise, a voice, and something that decays."""
+    place = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    write_wav(place / "noise.wav", 0.1 * rng.standard_normal(20_000))
+    write_wav(place / "voice.wav", voice(2.0, 1))
+    write_wav(place / "below" / "decay.wav", rng.standard_normal(4_000) * np.exp(-np.arange(4_000) / 400))
+    MADE["folder"] = str(place)
+    return place
+
+
+MADE: dict[str, str] = {}
+
+
+def made(name: str) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
+    if name == "simulated_room":
+        pytest.importorskip("pyroomacoustics", reason="simulated rooms need it")
+    kind = find(AUGMENTS, name)
+    return kind(folder=MADE["folder"]) if name in FOLDERS else kind()
 
 
 def voice(seconds: float, seed: int = 0) -> np.ndarray:
@@ -29,7 +58,7 @@ def voice(seconds: float, seed: int = 0) -> np.ndarray:
 def test_length_type_and_finite(name: str, seconds: float) -> None:
     samples = voice(seconds)
     for seed in range(4):
-        out = find(AUGMENTS, name)()(samples.copy(), np.random.default_rng(seed))
+        out = made(name)(samples.copy(), np.random.default_rng(seed))
         assert out.shape == samples.shape
         assert out.dtype == np.float32
         assert np.isfinite(out).all()
@@ -37,7 +66,7 @@ def test_length_type_and_finite(name: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("name", sorted(AUGMENTS))
 def test_silence_stays_finite(name: str) -> None:
-    out = find(AUGMENTS, name)()(np.zeros(RATE, dtype=np.float32), np.random.default_rng(1))
+    out = made(name)(np.zeros(RATE, dtype=np.float32), np.random.default_rng(1))
     assert np.isfinite(out).all()
 
 
@@ -45,7 +74,7 @@ def test_silence_stays_finite(name: str) -> None:
 def test_same_generator_same_result_and_input_left_alone(name: str) -> None:
     samples = voice(1.5)
     before = samples.copy()
-    call = find(AUGMENTS, name)()
+    call = made(name)
     first, second = (call(samples, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(samples, before)
@@ -54,7 +83,7 @@ def test_same_generator_same_result_and_input_left_alone(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(AUGMENTS))
 def test_does_something_and_randomness_matters(name: str) -> None:
     samples = voice(2.0)
-    call = find(AUGMENTS, name)()
+    call = made(name)
     outs = [call(samples, np.random.default_rng(seed)) for seed in range(6)]
     assert any(not np.array_equal(out, samples) for out in outs)
     assert any(not np.array_equal(out, outs[0]) for out in outs[1:])
@@ -64,3 +93,10 @@ def test_does_something_and_randomness_matters(name: str) -> None:
 def test_label_blind(name: str) -> None:
     parameters = list(inspect.signature(find(AUGMENTS, name).__call__).parameters)
     assert parameters == ["self", "samples", "rng"]
+
+
+@pytest.mark.parametrize("name", sorted(FOLDERS))
+def test_no_recordings_say_which_setting_is_missing(name: str, tmp_path: Path) -> None:
+    for folder in ("", str(tmp_path)):
+        with pytest.raises(ConfigError, match=rf"augment\.settings\.{name}\.folder"):
+            find(AUGMENTS, name)(folder=folder)(voice(1.0), np.random.default_rng(0))

@@ -192,8 +192,10 @@ def test_two_processes_share_the_batches_and_leave_one_checkpoint(lab: Path, tmp
     assert make(again, lab, tmp_path / "two").fit().steps == 6
 
 
-def test_budget_of_time_ends_training_and_the_schedule(lab: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("clock", ["wall", "processor"])
+def test_budget_of_time_ends_training_and_the_schedule(lab: Path, tmp_path: Path, clock: str) -> None:
     overrides = ["run.minutes=0.02", "run.steps=100000", "run.look_minutes=0.005", "optimizer.warmup=0.0"]
+    overrides += [f"run.clock='{clock}'"]
     run = make(load_recipe(str(lab / "miniature.toml"), overrides), lab, tmp_path / "run")
     outcome = run.fit()
     assert outcome.stopped_by == "minutes"

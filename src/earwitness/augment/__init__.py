@@ -7,6 +7,7 @@ length out. It does not know the label. All randomness comes from the generator 
 from __future__ import annotations
 
 AUGMENTS: dict[str, str] = {
+    "babble": "earwitness.augment.recorded:Babble",
     "band": "earwitness.augment.channel:Band",
     "clipping": "earwitness.augment.channel:Clipping",
     "codec": "earwitness.augment.codec:Codec",
@@ -17,10 +18,14 @@ AUGMENTS: dict[str, str] = {
     "packet_loss": "earwitness.augment.channel:PacketLoss",
     "pitch": "earwitness.augment.stretch:PitchShift",
     "rawboost": "earwitness.augment.rawboost:RawBoost",
+    "recorded_noise": "earwitness.augment.recorded:RecordedNoise",
+    "recorded_room": "earwitness.augment.recorded:RecordedRoom",
     "resample": "earwitness.augment.channel:ResampleChain",
     "room": "earwitness.augment.room:Room",
     "silence": "earwitness.augment.silence:Silence",
+    "simulated_room": "earwitness.augment.recorded:SimulatedRoom",
     "speed": "earwitness.augment.speed:Speed",
+    "splice": "earwitness.augment.silence:Splice",
     "stretch": "earwitness.augment.stretch:TimeStretch",
     "time_mask": "earwitness.augment.mask:TimeMask",
 }

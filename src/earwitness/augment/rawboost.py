@@ -11,10 +11,14 @@ from earwitness.augment.signals import RATE, Samples, filtered, rms
 
 @dataclass(frozen=True)
 class RawBoost:
-    """RawBoost's three kinds, one drawn or all in turn (Tak et al. 2022, arXiv 2111.04433).
+    """RawBoost's three kinds, alone, in turn or side by side (Tak et al. 2022, arXiv 2111.04433).
 
     Parameters
     ----------
+    algorithm:
+        As the authors number them: 1 linear and nonlinear convolutive noise, 2 impulsive signal-dependent noise,
+        3 stationary signal-independent noise, 4 all in turn, 5 to 7 two in turn (1 and 2, 1 and 3, 2 and 3), 8 the
+        first two side by side. 0 draws one of the eight, -1 one of the first four.
     notches:
         Most notch bands of one linear filter.
     order:
@@ -25,19 +29,24 @@ class RawBoost:
         Range of the stationary signal-independent noise.
     """
 
+    algorithm: int = -1
     notches: int = 5
     order: int = 4
     impulsive_share: float = 0.08
     snr_db: tuple[float, float] = (12.0, 40.0)
 
     def __call__(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        which = rng.integers(4)
+        which = self.algorithm
+        if which <= 0:
+            which = 1 + int(rng.integers(8 if which == 0 else 4))
         out = samples
-        if which in (0, 3):
+        if which == 8:
+            out = self._convolutive(samples, rng) + self._impulsive(samples, rng)
+        if which in (1, 4, 5, 6):
             out = self._convolutive(out, rng)
-        if which in (1, 3):
+        if which in (2, 4, 5, 7):
             out = self._impulsive(out, rng)
-        if which in (2, 3):
+        if which in (3, 4, 6, 7):
             out = self._stationary(out, rng)
         return np.asarray(out * np.float32(rms(samples) / rms(out)), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Silence: how long it is before, after and inside speech must tell nothing."""
+"""Silence and cuts: how long it is quiet before, after and inside speech, and where it is cut, must tell nothing."""
 
 from __future__ import annotations
 
@@ -46,3 +46,37 @@ class Silence:
         joined = np.concatenate([samples[:cut], quiet, samples[cut:]])
         start = int(rng.integers(0, count + 1))
         return fit(joined[start:], length)
+
+
+@dataclass(frozen=True)
+class Splice:
+    """The clip cut into pieces that are joined in another order, with a short fade over each cut.
+
+    Parameters
+    ----------
+    pieces:
+        Range of their number.
+    fade:
+        Seconds over which one piece passes into the next; 0 leaves hard cuts.
+    """
+
+    pieces: tuple[int, int] = (2, 4)
+    fade: float = 0.005
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        count = int(rng.integers(self.pieces[0], self.pieces[1] + 1))
+        fade = int(self.fade * RATE)
+        if len(samples) < 4 * count * max(fade, 1):
+            return samples
+        cuts = np.sort(rng.choice(np.arange(2 * fade + 1, len(samples) - 2 * fade), count - 1, replace=False))
+        parts = [part for part in np.split(samples, cuts) if len(part) > 2 * fade]
+        order = rng.permutation(len(parts))
+        ramp = np.linspace(0, 1, fade, dtype=np.float32)
+        out = parts[order[0]].copy()
+        for place in order[1:]:
+            after = parts[place].copy()
+            if fade:
+                after[:fade] = ramp * after[:fade] + (1 - ramp) * out[-fade:]
+                out = out[:-fade]
+            out = np.concatenate([out, after])
+        return fit(out, len(samples))

@@ -56,9 +56,9 @@ Made from `results/systems.csv` by `earwitness reproduce`; do not edit by hand. 
 Weights and the threshold were chosen on dev; figures are for the reported split, which chose nothing. The threshold of
 accuracy and F1 is that of equal error rates on dev. The interval of the EER is a bootstrap over sources, 95 %. *Unseen*
 sets the generators that training had under no such name (but of a known family), or of no known family, against all
-human clips. The budget counts training alone: steps and the preparing of their clips, in one core; not looks at dev,
-decoding, making pictures, export or measuring. RTF is seconds of one core for a second of audio in the exported graph.
-Where a pretrained network began from random weights, the row is not its author's system, and says so.
+human clips. The budget counts training alone, in processor minutes of one core: steps and the preparing of their clips;
+not looks at dev, decoding, making pictures, export or measuring. RTF is seconds of one core for a second of audio in the
+exported graph. Where a pretrained network began from random weights, the row is not its author's system, and says so.
 """
 
 _TABLE = (

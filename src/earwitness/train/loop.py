@@ -214,12 +214,13 @@ class Run:
         return "patience" if r.patience and self.since_best >= r.patience else ""
 
     def _step(self, feed: Any) -> float:
-        began = time.perf_counter()
+        clock = time.process_time if self.recipe.run.clock == "processor" else time.perf_counter
+        began = clock()
         batch = next(feed)
-        waited = time.perf_counter() - began
+        waited = clock() - began
         loss = self.learner.step(batch, self.step, self.progress)
         self.average.update(self.network, self.step)
-        spent = time.perf_counter() - began
+        spent = clock() - began
         if self.accelerator.num_processes > 1 and (self.recipe.run.minutes or self.recipe.run.look_minutes):
             # every process must stop at the same step, so the first one's clock counts
             spent = float(_of_main(spent))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,9 @@ class RunSettings:
     minutes:
         Training stops when so many were spent in steps, looks at dev not counted; 0 sets no limit. Such a run cannot
         be repeated to the bit.
+    clock:
+        What minutes are: ``"wall"``, or ``"processor"``: the time that processors spent on this process, which a
+        machine shared with other work does not change. Data is then best prepared in it, with ``workers = 0``.
     batch:
         Clips a step, over all processes; a multiple of 4.
     seconds:
@@ -60,6 +63,7 @@ class RunSettings:
     steps: int = 2000
     epochs: float = 0.0
     minutes: float = 0.0
+    clock: Literal["wall", "processor"] = "wall"
     batch: int = 48
     seconds: tuple[float, ...] = (2.0, 3.0, 4.0)
     evaluate_every: int = 250
