@@ -113,6 +113,17 @@ def test_events_tell_what_happens(client: Any) -> None:
     assert names.index("windows") < len(names) - 1 - names[::-1].index("progress")
 
 
+def test_a_scan_that_is_running_can_be_followed(client: Any) -> None:
+    place = post(client, LONG, headers={"Prefer": "respond-async"}).headers["location"]
+    answer = client.get(place, headers={"Accept": "text/event-stream"})
+    if answer.headers["content-type"].startswith("text/event-stream"):
+        name, data = events(answer.text)[-1]
+        assert name == "verdict"
+        assert data == client.get(place).json()["verdict"]
+    else:
+        assert answer.json()["state"] == "done"
+
+
 def test_events_of_a_failure_end_in_a_problem(client: Any) -> None:
     name, data = events(post(client, b"no sound", headers={"Accept": "text/event-stream"}).text)[-1]
     assert (name, data["code"], data["status"]) == ("problem", "not-audio", 422)
