@@ -302,7 +302,7 @@ def draw_rivals(axes: Any, r: Results) -> None:
     axes.set_xscale("log")
     axes.set_xlim(min(values) / 2, max(values) * 3)
     axes.invert_yaxis()
-    axes.set_xlabel("CPU seconds for one hour of audio, one core (logarithmic)")
+    axes.set_xlabel("CPU s for one hour of audio, one core (log)")
 
 
 def draw_batch(axes: Any, r: Results) -> None:
