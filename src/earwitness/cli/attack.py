@@ -13,7 +13,9 @@ import typer
 from earwitness.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
+    from earwitness.data.manifest import Manifest
     from earwitness.detector import Detector
+    from earwitness.train.attack import Plan
     from earwitness.train.attack_summary import Line
 
 
@@ -54,16 +56,9 @@ def attack(
     Gradients come from the exported graph, run by PyTorch, or from the networks of --run; what they make is written as
     a 16-bit file and scanned. The rows with the method 'random' are noise of the same size, made for nobody.
     """
-    import dataclasses
-    import json as formats
-
-    import torch
-
     from earwitness.cli.trials import drawn, open_manifest
     from earwitness.evaluate.bench import reported_split
     from earwitness.train.attack import METHODS, SNRS, Plan
-    from earwitness.train.attack import attack as run_attack
-    from earwitness.train.attack_summary import summary
 
     if unknown := [m for m in methods or [] if m not in METHODS]:
         raise ConfigError(f"unknown attack {unknown[0]!r}", hint="known: " + ", ".join(METHODS))
@@ -71,25 +66,35 @@ def attack(
     chosen = reported_split([row.split for row in everything], split, everything.where)
     clips = drawn(everything.filter(split=chosen) if chosen else everything, limit, seed=seed)
     detector, twin = _open(target, runs or [])
-    plan = Plan(methods or METHODS, snrs or SNRS, steps, copies, adaptive, seed)
-    # one thread: clips are short, and the figures must not hang on the number of cores
-    torch.set_num_threads(1)
-    found = []
-    from earwitness.cli.common import progress
-
-    with progress() as bar:
-        for number, trials in enumerate(run_attack(twin, detector, clips, plan)):
-            found += trials
-            bar.update(number + 1, len(clips), "attacking")
-    if not found:
-        raise TrainingError(f"{manifest}: no clip got a score", hint="is the split right?")
-    lines = summary(found)
+    lines = _lines(detector, twin, clips, Plan(methods or METHODS, snrs or SNRS, steps, copies, adaptive, seed))
     if json:
+        import dataclasses
+        import json as formats
+
         typer.echo(formats.dumps([dataclasses.asdict(line) for line in lines], indent=1))
     else:
         _show(lines, detector, dataset or title, chosen)
     if rows is not None:
         _append(rows, lines, detector, dataset or title, chosen)
+
+
+def _lines(detector: Detector, twin: Any, clips: Manifest, plan: Plan) -> list[Line]:
+    """Attack all clips; on one thread, because clips are short and figures must not hang on the number of cores."""
+    import torch
+
+    from earwitness.cli.common import progress
+    from earwitness.train.attack import attack as run_attack
+    from earwitness.train.attack_summary import summary
+
+    torch.set_num_threads(1)
+    found = []
+    with progress() as bar:
+        for number, trials in enumerate(run_attack(twin, detector, clips, plan)):
+            found += trials
+            bar.update(number + 1, len(clips), "attacking")
+    if not found:
+        raise TrainingError(f"{clips.where}: no clip got a score", hint="is the split right?")
+    return summary(found)
 
 
 def _open(target: str, runs: list[Path]) -> tuple[Detector, Any]:

@@ -177,7 +177,7 @@ def _side(side: Side) -> list[str]:
         lines += ["", "| cue | AUC alone | lower third | middle | upper third | cuts |", "|---|---|---|---|---|---|"]
         areas = {cue: area for cue, area, _ in found.cues}
         for cue, shares, cuts in side.thirds:
-            cells = " | ".join(f"{100 * s:.0f} %" for s in shares)
+            cells = " | ".join("–" if s != s else f"{100 * s:.0f} %" for s in shares)
             lines.append(f"| {NUMBERS[cue]} | {areas[cue]:.2f} | {cells} | {cuts[0]:.3g}, {cuts[1]:.3g} |")
     worst = [g for by in GROUPINGS for g in [g for g in side.groups if g.by == by][:4] if g.wrong]
     if worst:
