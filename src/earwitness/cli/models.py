@@ -44,21 +44,23 @@ def models(
     for title, table in tables.items():
         say(f"{title}: {', '.join(sorted(table))}")
     for row in recipes:
-        say(f"recipe {row['name']}: {row['parameters']:,} parameters; {row['about']}")
+        size = "" if row["parameters"] is None else f"{row['parameters']:,} parameters; "
+        say(f"recipe {row['name']}: {size}{row['about']}")
 
 
 def _recipes() -> list[dict[str, Any]]:
-    import torch
+    """The recipes that ship, with the parameters of their networks; those of other kinds of model have none."""
+    from earwitness.models import MODELS
+    from earwitness.models.catalog import hollow
+    from earwitness.train.recipe import load_recipe, recipe_names
 
-    from earwitness.models.pretrained import without_weights
-    from earwitness.train.recipe import Network, load_recipe, recipe_names
-
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in recipe_names():
         recipe = load_recipe(name)
-        with without_weights(), torch.device("meta"):
-            network = Network(recipe)
-        parameters = sum(p.numel() for p in network.parameters())
+        part, parameters = recipe.model, None
+        if part.name in MODELS:
+            model = hollow(part.name, part.settings, _picture(recipe))
+            parameters = sum(p.numel() for p in model.parameters())
         rows.append({"name": name, "parameters": parameters, "about": recipe.about})
     return rows
 

@@ -48,8 +48,8 @@ def _basis() -> Tensor:
     return (transform * window @ emphasis @ centred).float().unsqueeze(1)
 
 
-def _kaldi_mel(hertz: Tensor) -> Tensor:
-    return 1127.0 * torch.log1p(hertz / 700.0)
+def _kaldi_mel(hertz: float) -> float:
+    return 1127.0 * math.log1p(hertz / 700.0)
 
 
 class ASTFbank(nn.Module):
@@ -69,9 +69,8 @@ class ASTFbank(nn.Module):
         super().__init__()
         self.settings = settings
         self.channels = 1
-        lowest, highest = _kaldi_mel(torch.tensor([20.0, RATE / 2], dtype=torch.float64)).tolist()
-        points = _kaldi_mel(torch.linspace(0, RATE / 2, N_FFT // 2 + 1, dtype=torch.float64))
-        edges = torch.linspace(lowest, highest, settings.mels + 2, dtype=torch.float64)
+        points = 1127.0 * torch.log1p(torch.linspace(0, RATE / 2, N_FFT // 2 + 1, dtype=torch.float64) / 700.0)
+        edges = torch.linspace(_kaldi_mel(20.0), _kaldi_mel(RATE / 2), settings.mels + 2, dtype=torch.float64)
         filters = triangles(edges, points)
         self.basis: Tensor
         self.filters: Tensor

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from earwitness.models.base import Classifier, Facts, last_layer
 from earwitness.models.heads import AttentiveStatistics
+from earwitness.models.recurrent import GRU, LSTM
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class CRNN(Classifier):
             ]
             height //= 2
         self.layers = nn.Sequential(*layers)
-        kind = nn.LSTM if s.cell == "lstm" else nn.GRU
+        kind = LSTM if s.cell == "lstm" else GRU
         self.recurrent = kind(s.widths[-1] * height, s.hidden, s.layers, batch_first=True, bidirectional=True)
         self.pool = AttentiveStatistics(2 * s.hidden, s.heads)
         self.drop = nn.Dropout(s.dropout)
@@ -85,7 +86,7 @@ class CRNN(Classifier):
 
     def embedding(self, picture: Tensor) -> Tensor:
         """Mean and deviation over time, ``(batch, 4 * hidden)``."""
-        sequence, _ = self.recurrent(self.layers(picture).permute(0, 3, 1, 2).flatten(2))
+        sequence = self.recurrent(self.layers(picture).permute(0, 3, 1, 2).flatten(2))
         result: Tensor = self.drop(self.pool(sequence.transpose(1, 2)))
         return result
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from earwitness.models.base import Classifier, Facts, last_layer
+from earwitness.models.recurrent import LSTM
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class LCNN(Classifier):
         )
         self.width = a * (bins // 16)
         self.recurrent = nn.ModuleList(
-            nn.LSTM(self.width, self.width // 2, batch_first=True, bidirectional=True) for _ in range(s.recurrent)
+            LSTM(self.width, self.width // 2, batch_first=True, bidirectional=True) for _ in range(s.recurrent)
         )
         self.last = last_layer(self.width, s.outputs)
 
@@ -98,6 +99,6 @@ class LCNN(Classifier):
         sequence = self.layers(picture).permute(0, 3, 1, 2).flatten(2)
         x = sequence
         for layer in self.recurrent:
-            x, _ = layer(x)
+            x = layer(x)
         result: Tensor = (x + sequence).mean(dim=1)
         return result

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.models.base import Classifier, Facts, last_layer, need_raw
+from earwitness.models.recurrent import GRU
 from earwitness.models.sinc import SincFilters
 
 
@@ -89,7 +90,7 @@ class RawNet2(Classifier):
             *(GatedBlock(a, b, first=not i) for i, (a, b) in enumerate(zip(inside, s.widths, strict=True)))
         )
         self.before = nn.BatchNorm1d(s.widths[-1])
-        self.recurrent = nn.GRU(s.widths[-1], s.units, s.layers, batch_first=True)
+        self.recurrent = GRU(s.widths[-1], s.units, s.layers, batch_first=True)
         self.dense = nn.Linear(s.units, s.hidden)
         self.width = s.hidden
         self.last = last_layer(s.hidden, s.outputs)
@@ -98,6 +99,6 @@ class RawNet2(Classifier):
         """The dense layer after the GRU's last step, ``(batch, hidden)``."""
         x = F.max_pool1d(self.sinc(picture.flatten(1, 2)).abs(), 3)
         x = torch.selu(self.before(self.blocks(torch.selu(self.norm(x)))))
-        sequence, _ = self.recurrent(x.transpose(1, 2))
+        sequence = self.recurrent(x.transpose(1, 2))
         result: Tensor = self.dense(sequence[:, -1])
         return result
