@@ -70,6 +70,8 @@ def number(value: float) -> str:
     >>> number(1234.5), number(0.01234), number(12.34)
     ('1,234', '0.0123', '12.3')
     """
+    if value == 0:
+        return "0"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     digits = (
