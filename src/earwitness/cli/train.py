@@ -13,6 +13,8 @@ from earwitness.cli.common import Bar, Silent, progress, say
 
 if TYPE_CHECKING:
     from earwitness.train.classical_compare import Compared
+    from earwitness.train.loop import Outcome
+    from earwitness.train.material import Material
 
 
 def train(
@@ -65,35 +67,38 @@ def train(
     from earwitness.train.material import open_material
     from earwitness.train.recipe import load_recipe
 
-    changed = [*(settings or [])]
-    changed += [f"run.minutes={budget}"] if budget else []
-    changed += [] if pretrained else ["pretrained=false"]
-    chosen = load_recipe(recipe, changed)
+    limit = [f"run.minutes={budget}"] if budget else []
+    chosen = load_recipe(recipe, [*(settings or []), *limit, *([] if pretrained else ["pretrained=false"])])
     # one process decodes, the others find it done
     with PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU")).main_process_first():
         material = open_material(manifest, chosen, cache, root=root, jobs=jobs)
     folder = out / chosen.name if out == Path("runs") else out
     with progress() as bar:
         run = Run(chosen, material, folder, report=partial(_line, bar), tick=partial(_tick, bar), track=track or ())
-        main = run.accelerator.is_main_process
-        if main:
+        if main := run.accelerator.is_main_process:
             say(f"{folder}: {sum(p.numel() for p in run.network.parameters()):,} parameters", sys.stderr)
         outcome = run.fit()
-    if not main:
-        return
+    if main:
+        _say_outcome(outcome)
+    if main and export:
+        _export(folder, material, detector or folder / "detector", jobs)
+
+
+def _export(folder: Path, material: Material, target: Path, jobs: int) -> None:
+    from earwitness.train.history import revision
+    from earwitness.train.publish import publish
+
+    publish([folder], material.recordings(), target, commit=revision(), jobs=jobs)
+    say(str(target))
+
+
+def _say_outcome(outcome: Outcome) -> None:
     say(
         f"{outcome.steps} steps ({outcome.epochs:.1f} epochs) in {outcome.minutes:.1f} min, stopped by "
         f"{outcome.stopped_by}; {outcome.waiting:.1%} of the time spent waiting for data",
         sys.stderr,
     )
     say(f"best on dev at step {outcome.best['step']:.0f}: EER {outcome.best['eer']:.2%}", sys.stderr)
-    if export:
-        from earwitness.train.history import revision
-        from earwitness.train.publish import publish
-
-        target = detector or folder / "detector"
-        publish([folder], material.recordings(), target, commit=revision(), jobs=jobs)
-        say(str(target))
 
 
 def _classical(

@@ -57,8 +57,9 @@ Weights and the threshold were chosen on dev; figures are for the reported split
 accuracy and F1 is that of equal error rates on dev. The interval of the EER is a bootstrap over sources, 95 %. *Unseen*
 sets the generators that training had under no such name (but of a known family), or of no known family, against all
 human clips. The budget counts training alone, in processor minutes of one core: steps and the preparing of their clips;
-not looks at dev, decoding, making pictures, export or measuring. RTF is seconds of one core for a second of audio in the
-exported graph. Where a pretrained network began from random weights, the row is not its author's system, and says so.
+not looks at dev, decoding, making pictures, export or measuring. RTF is seconds of one core for a second of audio in
+the exported graph. Where a pretrained network began from random weights, the row is not its author's system, and
+says so. A system that dev finds no better than chance is calibrated to one constant: its EER is 50 %, without a width.
 """
 
 _TABLE = (
@@ -125,7 +126,7 @@ def real_time_factor(detector: Detector, repeats: int = 5) -> float:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The table, replaced as a whole; figures have six digits.
+    """The table, replaced as a whole; figures have six digits, those that are not defined are empty.
 
     Examples
     --------
@@ -141,8 +142,14 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n", restval="")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+            writer.writerow({name: _cell(value) for name, value in row.items()})
     os.replace(part, path)
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return "" if np.isnan(value) else f"{value:.6g}"
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
