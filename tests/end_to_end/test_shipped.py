@@ -74,6 +74,10 @@ def test_a_person_is_not_called_synthetic(human_clip: Path) -> None:
     assert earwitness.scan(human_clip).label != "likely synthetic"
 
 
+def test_digital_silence_has_a_score(detector: Detector) -> None:
+    assert np.isfinite(detector.logits(np.zeros((2, 4 * RATE), dtype=np.float32))).all()
+
+
 def test_a_sample_more_or_less_hardly_matters(detector: Detector, root: Path) -> None:
     for name in ("espeak.flac", "griffin-lim.opus", "lpc.mp3"):
         samples = np.tile(decode(root / "examples" / "clips" / name).samples, 2)
