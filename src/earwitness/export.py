@@ -109,7 +109,7 @@ def stripped(data: bytes) -> bytes:
 
 
 def parity_signals(seed: int) -> list[np.ndarray]:
-    """Batches of several sizes and lengths: noise, tones, clicks, near silence, silence, and one sample more or less."""
+    """Batches of several sizes and lengths: noise, tones, clicks, near and full silence, one sample more or less."""
     rng = np.random.default_rng(seed)
     out = []
     for batch, length in ((1, 64_000), (3, 16_000), (2, 63_999), (2, 64_001), (1, 8_000), (1, 100_003)):

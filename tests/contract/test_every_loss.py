@@ -1,4 +1,4 @@
-"""What every loss must keep: a finite scalar with a gradient, right cheaper than wrong, the value of a slow reference."""
+"""What every loss must keep: a finite scalar with a gradient, right below wrong, the value of a slow reference."""
 
 from __future__ import annotations
 

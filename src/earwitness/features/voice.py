@@ -24,7 +24,7 @@ WINDOW = 640
 LONGEST = math.floor(RATE / LOWEST)
 SHORTEST = math.ceil(RATE / HIGHEST)
 
-#: what is voiced, how quiet a voiced frame may be, what an octave costs: Praat's, but for its cost of 0.01, because here
+#: what is voiced, how quiet a voiced frame may be, what an octave costs: Praat's, but for its cost of 0.01, as here
 #: no path through neighbouring frames keeps the pitch from falling by an octave
 VOICED, QUIET, OCTAVE_COST = 0.45, 0.03, 0.06
 #: how much neighbouring cycles may differ to be compared: Praat's
@@ -132,7 +132,8 @@ class CycleMatch(nn.Module):
         self.place: Tensor
         self.inner: Tensor
         self.register_buffer("place", place, persistent=False)
-        self.register_buffer("inner", torch.arange(-self.radius, self.radius + 1, dtype=torch.float32), persistent=False)
+        inner = torch.arange(-self.radius, self.radius + 1, dtype=torch.float32)
+        self.register_buffer("inner", inner, persistent=False)
         # correlation of a short piece with a long one through their spectra: no product of every lag with every sample
         count = self.size // 2 + 1
         angle = torch.outer(torch.arange(count), place.double()) * (2 * math.pi / self.size)
