@@ -1,6 +1,6 @@
 """What each choice of a recipe is worth: short runs with one thing changed, two seeds each, compared on dev.
 
-    python bench/ablation.py MANIFEST --root CORPUS --cache CACHE [--steps 600] [--only augmentation …]
+    python bench/ablation.py MANIFEST --root CORPUS --cache CACHE [--steps 350] [--only augmentation …]
 
 Each run is one ``earwitness train RECIPE --set …`` with the same steps, batch and thread; it is killed after --minutes
 and then counts as failed. Finished runs are kept below --work and not made again, so the bench goes on where it was
@@ -32,19 +32,18 @@ ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("eer", "eer_mean_over_systems", "auc")
 BASE = "as it is"
 FACTORS: dict[str, dict[str, list[str]]] = {
-    "sampling": {
-        "not within sources, no pairs": ["sampling.within_source=0.0", "sampling.pairs=0.0"],
-    },
-    "codec copies": {"none": ["augment.codec_variant=0.0"]},
     "augmentation": {"none": ["augment.probability=0.0", "augment.bands=0"]},
+    "codec copies": {"none": ["augment.codec_variant=0.0"]},
+    "sampling": {"not within sources, no pairs": ["sampling.within_source=0.0", "sampling.pairs=0.0"]},
     "front end": {
-        "windows of 16 ms": ["frontend.settings.n_fft=256", "frontend.settings.hop=128", "frontend.settings.bins=128"],
+        "windows of 32 ms": ["frontend.settings.n_fft=512", "frontend.settings.hop=256", "frontend.settings.bins=256"],
         "log mel": ['frontend.name="log_mel"', "frontend.settings={}"],
     },
     "loss": {
         "cross-entropy alone": ['loss.name="bce"'],
-        "with supervised contrast": ['also=[{name="supcon", share=0.3}]'],
+        "with supervised contrast of pairs": ['also=[{name="supcon", share=0.3, settings={within="pairs"}}]'],
     },
+    "adversary": {"of sources": ["adversary.share=0.1"]},
     "averaging": {"no average of the weights": ["optimizer.ema=0.0"]},
     "smoothing": {"no label smoothing": ["loss.settings.smoothing=0.0"]},
 }
@@ -174,11 +173,11 @@ def main() -> int:
     parser.add_argument("--root", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".cache/audio"))
     parser.add_argument("--work", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--recipe", default="wide")
     parser.add_argument("--only", nargs="*", default=[], help=", ".join(FACTORS))
     parser.add_argument("--set", nargs="*", default=[], help="overrides for every run")
     parser.add_argument("--seed", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=350)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=12.0)
