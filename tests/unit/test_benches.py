@@ -114,10 +114,10 @@ def test_every_level_of_the_ablation_is_a_recipe() -> None:
     from earwitness.train.recipe import Network, load_recipe
 
     ablation = load("bench/ablation.py")
-    base = load_recipe("default")
+    base = load_recipe("wide")
     names = set()
     for factor, level, sets in ablation.levels([]):
-        recipe = load_recipe("default", sets)
+        recipe = load_recipe("wide", sets)
         assert (recipe == base) == (not factor)
         names.add(ablation.folder_of(Path("work"), factor, level, 1))
         if "frontend" in " ".join(sets):
