@@ -93,12 +93,11 @@ def test_exit_codes_and_messages(tmp_path: Path, tiny_detector: Path, capsys: py
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
+def cluster() -> Any:
     """A Ray cluster of a head without cores and two nodes with one each, every one with processes of its own."""
     pytest.importorskip("ray", reason="Ray is not installed")
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     made.add_node(num_cpus=1)
     made.add_node(num_cpus=1)
