@@ -62,5 +62,5 @@ def test_level_is_exact_and_rates_are_those_of_the_file(clip: Samples) -> None:
     assert rms(quiet) == pytest.approx(0.1 * rms(clip), rel=1e-6)
     for name, rate in (("through 24 kHz", 24_000), ("through 44.1 kHz", 44_100), ("through 48 kHz", 48_000)):
         audio = decode(ROBUSTNESS[name].file(clip, seed=1, clip="a")[0])
-        assert audio.source.sample_rate == rate
+        assert audio.source.rate == rate
         assert rms(audio.samples[: len(clip)] - clip) < 0.05 * rms(clip)
