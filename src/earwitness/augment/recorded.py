@@ -132,7 +132,7 @@ def in_room(samples: Samples, response: Samples) -> Samples:
     Examples
     --------
     >>> clip = np.array([1, 0, 0, 0], dtype=np.float32)
-    >>> in_room(clip, np.array([0, 2, 1], dtype=np.float32)).round(3).tolist()
+    >>> [round(float(v), 3) for v in in_room(clip, np.array([0, 2, 1], dtype=np.float32))]
     [0.894, 0.447, 0.0, 0.0]
     """
     start = int(np.argmax(np.abs(response)))
