@@ -96,7 +96,7 @@ def convert_aasist(checkpoint: Path, out: Path) -> Detector:
         "window": {"seconds": 60.0, "hop": 60.0, "min_seconds": SAMPLES / SAMPLE_RATE},
         "pooling": "mean",
         "calibration": Calibration((), (Affine(1.0, 0.0),), "nothing: the raw score as it is").to_dict(),
-        "thresholds": {"human": 0.0, "synthetic": 0.0, "rule": "none was chosen: the larger output", "chosen_on": ""},
+        "thresholds": {"human": 0.0, "synthetic": 0.0, "rule": "none: the larger output", "chosen_on": "nothing"},
         "error_rates": [],
         "train_systems": [f"A{number:02d}" for number in range(1, 7)],
         "licenses": {},
