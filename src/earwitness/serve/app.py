@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import earwitness
 from earwitness.errors import MissingExtraError
@@ -64,9 +62,10 @@ def create_app(
     except ImportError as error:
         raise MissingExtraError(f"serve: {error.name} is missing", hint="pip install 'earwitness[serve]'") from None
     from earwitness.detector import load_detector
-    from earwitness.serve import problems, routes_scans, routes_service, schema
+    from earwitness.serve import page, problems, routes_scans, routes_service, schema
     from earwitness.serve.middleware import Shield
     from earwitness.serve.state import State
+    from earwitness.serve.stream import routes as routes_stream
 
     settings = settings or Settings()
     state = State(settings, detector or load_detector(settings.detector, threads=1), records)
@@ -92,8 +91,8 @@ def create_app(
     problems.install(app)
     app.include_router(routes_scans.router)
     app.include_router(routes_service.router)
-    _include(app, "earwitness.serve.stream.routes", state)
-    _include(app, "earwitness.serve.page")
+    app.include_router(routes_stream.router(state))
+    app.include_router(page.router())
     app.openapi = lambda: schema.openapi(app)  # type: ignore[method-assign]
     if settings.origins:
         from starlette.middleware.cors import CORSMiddleware
@@ -107,9 +106,3 @@ def create_app(
         )
     app.add_middleware(Shield, state=state)
     return app
-
-
-def _include(app: FastAPI, module: str, *arguments: Any) -> None:
-    """The routes of a part that this copy may lack."""
-    if find_spec(module) is not None:
-        app.include_router(import_module(module).router(*arguments))
