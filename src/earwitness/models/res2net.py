@@ -7,44 +7,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from earwitness.models.base import Classifier, Facts, last_layer
-from earwitness.models.heads import AttentiveStatistics
-from earwitness.models.resnet import Gate
+from earwitness.models.base import Facts
+from earwitness.models.resnet import Gate, SEResNetSettings, StagedNetwork
 
 
 @dataclass(frozen=True)
-class Res2NetSettings:
-    """Size of the network.
+class Res2NetSettings(SEResNetSettings):
+    """Size of the network: that of SE-ResNet, with another two sizes and one setting more.
 
     Parameters
     ----------
-    widths:
-        Channels of the stages; each stage but the first halves time and frequency.
-    blocks:
-        Blocks of each stage.
+    widths, blocks:
+        As there, with other values.
     parts:
         Into how many parts the channels are split.
     reduction:
-        Squeeze factor of the channel gates; 0 leaves the gates out.
-    heads, hidden:
-        Attentive statistics pooling: attention maps and width of the attention network.
-    embedding:
-        Width of the last hidden layer.
-    dropout:
-        Share of the embedding that is dropped.
-    outputs:
-        1 logit, or 2 (bonafide, spoof).
+        As there; 0 leaves the gates out.
     """
 
     widths: tuple[int, ...] = (16, 32, 64, 128)
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     parts: int = 4
-    reduction: int = 8
-    heads: int = 4
-    hidden: int = 64
-    embedding: int = 128
-    dropout: float = 0.2
-    outputs: int = 1
 
 
 class Res2Block(nn.Module):
@@ -75,7 +58,7 @@ class Res2Block(nn.Module):
         return torch.relu(self.gate(self.leave(torch.cat(seen, dim=1))) + self.around(x))
 
 
-class Res2Net(Classifier):
+class Res2Net(StagedNetwork):
     """SE-Res2Net with attentive statistics pooling; input ``(batch, channels, bins, frames)``.
 
     Source: Gao et al. 2021 (arXiv 1904.01169); against spoofing in Li et al. 2021 (arXiv 2010.15006).
@@ -91,32 +74,8 @@ class Res2Net(Classifier):
         "SE-Res2Net with attentive statistics pooling", "arXiv 1904.01169, 2010.15006", (1, 256, 249), "log_spectrogram"
     )
 
-    def __init__(self, settings: Res2NetSettings, *, channels: int, bins: int) -> None:
-        super().__init__()
-        s = self.settings = settings
-        self.stem = nn.Sequential(
-            nn.Conv2d(channels, s.widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(s.widths[0]), nn.ReLU(inplace=True)
-        )
-        stages: list[nn.Module] = []
-        inside, height = s.widths[0], (bins + 1) // 2
-        for index, (width, count) in enumerate(zip(s.widths, s.blocks, strict=True)):
-            for number in range(count):
-                stride = 2 if index and not number else 1
-                stages.append(Res2Block(inside, width, stride, s.parts, s.reduction))
-                inside, height = width, (height + stride - 1) // stride
-        self.stages = nn.Sequential(*stages)
-        self.pool = AttentiveStatistics(inside * height, s.heads, s.hidden)
-        self.dense = nn.Sequential(
-            nn.BatchNorm1d(2 * inside * height),
-            nn.Linear(2 * inside * height, s.embedding),
-            nn.BatchNorm1d(s.embedding),
-            nn.ReLU(inplace=True),
-            nn.Dropout(s.dropout),
-        )
-        self.width = s.embedding
-        self.last = last_layer(s.embedding, s.outputs)
+    settings: Res2NetSettings
 
-    def embedding(self, picture: Tensor) -> Tensor:
-        """The last hidden layer, ``(batch, embedding)``."""
-        result: Tensor = self.dense(self.pool(self.stages(self.stem(picture)).flatten(1, 2)))
-        return result
+    def block(self, inside: int, outside: int, stride: int) -> nn.Module:
+        """One convolution over the parts, each of which hears the one before."""
+        return Res2Block(inside, outside, stride, self.settings.parts, self.settings.reduction)

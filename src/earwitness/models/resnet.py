@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -81,20 +82,10 @@ class Block(nn.Module):
         return torch.relu(self.body(x) + self.around(x))
 
 
-class SEResNet(Classifier):
-    """SE-ResNet with multi-head attentive statistics pooling; input ``(batch, channels, bins, frames)``.
+class StagedNetwork(Classifier):
+    """A stem, stages of blocks, attentive statistics, an embedding: what residual networks share besides blocks."""
 
-    Examples
-    --------
-    >>> model = SEResNet(SEResNetSettings(), channels=1, bins=256)
-    >>> model(torch.randn(2, 1, 256, 100)).shape
-    torch.Size([2, 1])
-    """
-
-    Settings = SEResNetSettings
-    facts = Facts(
-        "SE-ResNet with attentive statistics pooling", "arXiv 1709.01507, 1803.10963", (1, 256, 249), "log_spectrogram"
-    )
+    settings: SEResNetSettings
 
     def __init__(self, settings: SEResNetSettings, *, channels: int, bins: int) -> None:
         super().__init__()
@@ -108,7 +99,7 @@ class SEResNet(Classifier):
         for index, (width, count) in enumerate(zip(settings.widths, settings.blocks, strict=True)):
             for number in range(count):
                 stride = 2 if index and not number else 1
-                stages.append(Block(inside, width, stride, settings.reduction))
+                stages.append(self.block(inside, width, stride))
                 inside, height = width, (height + stride - 1) // stride
         self.stages = nn.Sequential(*stages)
         self.pool = AttentiveStatistics(inside * height, settings.heads, settings.hidden)
@@ -127,3 +118,27 @@ class SEResNet(Classifier):
         x = self.stages(self.stem(picture))
         result: Tensor = self.embed(self.pool(x.flatten(1, 2)))
         return result
+
+    @abstractmethod
+    def block(self, inside: int, outside: int, stride: int) -> nn.Module:
+        """One block of the stages; called while the network is built."""
+
+
+class SEResNet(StagedNetwork):
+    """SE-ResNet with multi-head attentive statistics pooling; input ``(batch, channels, bins, frames)``.
+
+    Examples
+    --------
+    >>> model = SEResNet(SEResNetSettings(), channels=1, bins=256)
+    >>> model(torch.randn(2, 1, 256, 100)).shape
+    torch.Size([2, 1])
+    """
+
+    Settings = SEResNetSettings
+    facts = Facts(
+        "SE-ResNet with attentive statistics pooling", "arXiv 1709.01507, 1803.10963", (1, 256, 249), "log_spectrogram"
+    )
+
+    def block(self, inside: int, outside: int, stride: int) -> nn.Module:
+        """Two convolutions and a gate."""
+        return Block(inside, outside, stride, self.settings.reduction)
