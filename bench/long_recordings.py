@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ from earwitness.data.manifest import Manifest, read_manifest
 from earwitness.detector import Detector, load_detector
 from earwitness.detector_folder import CARD, MODEL, write_detector
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
-from earwitness.metrics.shares import wilson
+from earwitness.metrics.shares import upper_limit, wilson
 from earwitness.pooling import POOLINGS, SpanRule, Stretch, pool, spans
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,22 +104,6 @@ def alarms(heard: Sequence[Heard], rule: SpanRule) -> tuple[int, float]:
     """Spans in human recordings, and hours of them."""
     human = [h for h in heard if h.kind == "human"]
     return sum(len(h.spans(rule)) for h in human), sum(h.seconds for h in human) / 3600
-
-
-def upper_limit(count: int, hours: float) -> float:
-    """The exact one-sided 95 % upper limit of a rate per hour, for a Poisson count.
-
-    The rate at which so few would come in 5 of 100 cases, found by halving.
-    """
-
-    def few(mean: float) -> float:
-        return sum(math.exp(-mean + k * math.log(mean) - math.lgamma(k + 1)) for k in range(count + 1))
-
-    low, high = 1e-9, count + 10 * math.sqrt(count + 1) + 10
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if few(middle) > 0.05 else (low, middle)
-    return high / hours
 
 
 def found_splices(heard: Sequence[Heard], rule: SpanRule) -> tuple[int, int]:

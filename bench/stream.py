@@ -34,6 +34,7 @@ from earwitness.data.manifest import Row, read_manifest
 from earwitness.detector import Detector, load_detector
 from earwitness.detector_live import Decider, LiveRule, LiveScan, Running
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
+from earwitness.metrics.shares import upper_limit, wilson
 from earwitness.verdict import HUMAN, SYNTHETIC
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,19 +148,10 @@ def outcome(heard: Heard, rule: LiveRule) -> Outcome:
     return Outcome(alarms, first, decider.label)
 
 
-def upper_limit(count: int, hours: float) -> float:
-    """The exact one-sided 95 % upper limit of a rate of which ``count`` events were seen in ``hours``."""
-    from scipy.stats import chi2
-
-    return float(chi2.ppf(0.95, 2 * count + 2)) / 2 / hours
-
-
 def figures(
     human: list[Heard], spoof: list[Heard], rule: LiveRule
 ) -> dict[str, tuple[float, float | None, float | None]]:
     """Every figure with its limits."""
-    from earwitness.metrics.shares import wilson
-
     hours = sum(h.seconds for h in human) / 3600
     ours, theirs = ([outcome(h, rule) for h in part] for part in (human, spoof))
     alarms = sum(o.alarms for o in ours)
