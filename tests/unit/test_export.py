@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="export needs the extra [train]")
@@ -38,3 +40,18 @@ def test_another_network_is_refused(network: torch.nn.Module) -> None:
             parameter.add_(0.5)
     with pytest.raises(ExportError, match="differs from the network"):
         check_parity(network, data)
+
+
+def test_a_steep_network_is_held_to_its_own_rounding(network: torch.nn.Module) -> None:
+    """Where single precision moves a logit by more than the tolerance, no export could keep it; other weights show."""
+    steep = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in steep.model.last.parameters():
+            parameter.mul_(1e5)
+    data, worst = export_onnx(steep)
+    assert 1e-4 < worst < 10
+    with torch.no_grad():
+        for parameter in steep.model.last.parameters():
+            parameter.mul_(1.01)
+    with pytest.raises(ExportError, match="differs from the network"):
+        check_parity(steep, data)
