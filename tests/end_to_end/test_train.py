@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import earwitness
 from earwitness.data.manifest import read_manifest
+from earwitness.detector_folder import write_detector
 from earwitness.errors import ConfigError, MissingExtraError, TrainingError, UnknownNameError
 from earwitness.train import history
 from earwitness.train.batches import Batches
@@ -112,6 +113,26 @@ def test_fused_runs_score_their_mean(trained: Path, tmp_path: Path) -> None:
     wave = lab_files.buzz(False, 3.0, np.random.default_rng(6)).astype(np.float32)[None]
     assert detector.logits(wave)[0] == pytest.approx(alone.logits(wave)[0], abs=1e-4)
     assert [m["recipe"] for m in detector.info.data["train"]["members"]] == ["miniature", "miniature"]
+
+
+def test_a_detector_folder_can_be_fitted_anew(trained: Path, tmp_path: Path) -> None:
+    """The graph and the facts of its training stay; what dev decides is what exporting the run decided."""
+    from earwitness.cli import app
+
+    old = trained / "detector"
+    stale = tmp_path / "stale"
+    info = json.loads((old / "detector.json").read_text())
+    write_detector(
+        stale, info | {"thresholds": {"human": -9.0, "synthetic": 9.0}}, (old / "model.onnx").read_bytes(), "# Mine"
+    )
+    words = ["export", stale, "-m", trained.parent / "manifest.csv", "-o", tmp_path / "anew"]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    new = json.loads((tmp_path / "anew" / "detector.json").read_text())
+    for key in ("thresholds", "calibration", "error_rates", "train", "window", "id"):
+        assert new[key] == info[key], key
+    assert new["files"]["model.onnx"] == info["files"]["model.onnx"]
+    assert (tmp_path / "anew" / "MODEL_CARD.md").read_text() == "# Mine"
 
 
 def test_scan_with_the_new_detector(trained: Path) -> None:

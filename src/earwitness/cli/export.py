@@ -1,4 +1,4 @@
-"""``earwitness export``: a run folder in, a detector folder out."""
+"""``earwitness export``: run folders in, a detector folder out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from earwitness.cli.common import say
 def export(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run folders that earwitness train wrote; several are fused.", show_default=False),
+        typer.Argument(
+            help="Run folders that earwitness train wrote; several are fused. Or one detector folder.",
+            show_default=False,
+        ),
     ],
     manifest: Annotated[
         Path,
@@ -26,12 +29,21 @@ def export(
 ) -> None:
     """Write the best weights of one run, or of several fused into one graph, as a detector folder.
 
-    The ONNX file must give what the network gives; calibration and thresholds come from dev.
+    The ONNX file must give what the network gives; calibration and thresholds come from dev. Of a detector folder the
+    ONNX file is kept, and only what comes from dev is fitted anew.
     """
+    from earwitness.cli.progress import Bar
     from earwitness.data.manifest import read_manifest
+    from earwitness.detector_folder import INFO
     from earwitness.train.history import revision
-    from earwitness.train.publish import publish
+    from earwitness.train.publish import publish, refit
 
     text = card.read_text(encoding="utf-8") if card else ""
-    publish(runs, read_manifest(manifest, root=root), out, card=text, commit=revision(), jobs=jobs)
+    rows = read_manifest(manifest, root=root)
+    dev = len(rows.filter(split="dev"))
+    with Bar("dev", dev) as bar:
+        if len(runs) == 1 and (runs[0] / INFO).exists():
+            refit(runs[0], rows, out, card=text, jobs=jobs, report=lambda done: bar(done, dev))
+        else:
+            publish(runs, rows, out, card=text, commit=revision(), jobs=jobs, report=lambda done: bar(done, dev))
     say(str(out))

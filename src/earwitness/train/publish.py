@@ -20,7 +20,7 @@ from earwitness.calibrate import Affine, Calibration, cross_fit, fit_bands
 from earwitness.config import build
 from earwitness.data.manifest import Manifest
 from earwitness.detector import Detector
-from earwitness.detector_folder import write_detector
+from earwitness.detector_folder import CARD, MODEL, read_detector, write_detector
 from earwitness.detector_limits import Limits
 from earwitness.error_cells import Cell, cell_of
 from earwitness.errors import TrainingError
@@ -236,6 +236,40 @@ def finish(
     info["train"]["conditions"] = by_condition(trials, llr, limits)
     write_detector(out, info, model, text)
     return Detector.load(out)
+
+
+def refit(
+    folder: Path,
+    manifest: Manifest,
+    out: Path,
+    *,
+    card: str = "",
+    jobs: int = 1,
+    report: Callable[[int], None] | None = None,
+) -> Detector:
+    """Keep the graph of a detector folder and fit anew what dev decides: calibration, limits and error rates.
+
+    Windows, pooling and the facts of its training stay. Trials are kept beside ``out`` as ``NAME-dev-trials.jsonl``.
+
+    Parameters
+    ----------
+    folder:
+        A detector folder.
+    manifest, out, card, jobs, report:
+        As for :func:`publish`; an empty ``card`` keeps the one that is there.
+
+    Raises
+    ------
+    DetectorError
+        If ``folder`` is no detector folder.
+    """
+    found = read_detector(folder)
+    info = {k: v for k, v in found.data.items() if k not in ("format", "created", "files")}
+    info.setdefault("train", {})
+    text = card or (folder / CARD).read_text(encoding="utf-8")
+    place = out.with_name(f"{out.name}-dev-trials.jsonl")
+    seed = int(info["train"].get("seed", 1))
+    return finish(out, info, (folder / MODEL).read_bytes(), text, place, manifest, seed=seed, jobs=jobs, report=report)
 
 
 def provisional(name: str, seed: int, window: WindowPlan, train: Manifest, version: str) -> dict[str, Any]:
