@@ -27,6 +27,7 @@ from earwitness.evaluate.bootstrap import draw_weights
 from earwitness.evaluate.measures import Measures
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
 from earwitness.evaluate.scores import Scores, meta_of
+from earwitness.train.history import revision
 
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("eer", "eer_mean_over_systems", "auc")
@@ -185,7 +186,7 @@ def main() -> int:
     parser.add_argument("--dataset", default="demo-pages")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "ablation.csv")
     given = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    commit = revision()
     manifest, failed = read_manifest(given.manifest, root=given.root), 0
     base: dict[str, list[Scores]] = {}
     for factor, level, sets in levels(given.only):

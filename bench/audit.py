@@ -12,7 +12,6 @@ import csv
 import os
 import platform
 import random
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -169,8 +168,9 @@ def main() -> None:
 
 def commit() -> str:
     """The commit that was measured."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    from earwitness.train.history import revision
+
+    return revision()[:7]
 
 
 if __name__ == "__main__":

@@ -102,8 +102,9 @@ def main() -> None:
 
 def commit() -> str:
     """The commit that was measured."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    from earwitness.train.history import revision
+
+    return revision()[:7]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -178,9 +177,10 @@ def speed() -> list[ResultRow]:
 
 
 def commit() -> str:
-    """The commit of the checkout, empty outside of one."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    """The commit that was measured."""
+    from earwitness.train.history import revision
+
+    return revision()[:7]
 
 
 def main() -> int:

@@ -14,7 +14,6 @@ import csv
 import os
 import platform
 import statistics
-import subprocess
 import tempfile
 import time
 import uuid
@@ -29,6 +28,7 @@ from earwitness import scan
 from earwitness.serve.records import RecordStore, ScanRecord
 from earwitness.serve.records.checking import check
 from earwitness.serve.records.signing import SigningKey
+from earwitness.train.history import revision
 
 COLUMNS = ("recipe", "commit", "dataset", "split", "chosen_on", "metric", "value", "low", "high", "seconds", "machine")
 CLIP = Path(__file__).resolve().parents[1] / "examples" / "clips" / "espeak.flac"
@@ -109,7 +109,6 @@ def main() -> None:
         if not options.records:
             found["bytes_per_record"] = [Path(url).stat().st_size / count]
         took = time.perf_counter() - start
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     load = os.getloadavg()[0]
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, load {load:.1f}"
     what = (
@@ -119,7 +118,7 @@ def main() -> None:
     for name, values in found.items():
         low, middle, high = (f"{v:.6g}" for v in (min(values), statistics.median(values), max(values)))
         print(f"{name}: {middle} ({low} to {high})")
-        lines.append(["records", commit.stdout.strip(), what, "", "", name, middle, low, high, f"{took:.0f}", machine])
+        lines.append(["records", revision()[:7], what, "", "", name, middle, low, high, f"{took:.0f}", machine])
     if options.out:
         new = not options.out.exists()
         with options.out.open("a", newline="") as file:

@@ -173,9 +173,9 @@ def parser(parts: list[str]) -> argparse.ArgumentParser:
 def measure(parts: dict[str, Callable[[Path], Iterator[Row]]], only: list[str], out: Path, *, note: str = "") -> int:
     """Take the named measures, and put their rows in the place of older ones of the same metric and data set."""
     from earwitness.evaluate.rows import COLUMNS
+    from earwitness.train.history import revision
 
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    commit = asked.stdout.strip()
+    commit = revision()[:7]
     rows: dict[tuple[str, str], dict[str, object]] = {}
     if out.exists():
         with out.open(newline="", encoding="utf-8") as file:

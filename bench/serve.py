@@ -39,6 +39,8 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 
+from earwitness.train.history import revision
+
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "examples" / "clips" / "espeak.flac"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -391,7 +393,6 @@ def save(found: list[Row], path: Path, seconds: float) -> None:
     """Replace the rows that were measured again."""
     from earwitness.evaluate.rows import COLUMNS, machine_name
 
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     machine = f"{machine_name()}, clients on the same cores, load {os.getloadavg()[0]:.1f}"
     kept: dict[tuple[str, str], dict[str, object]] = {}
     if path.exists():
@@ -399,7 +400,7 @@ def save(found: list[Row], path: Path, seconds: float) -> None:
             kept = {(r["metric"], r["dataset"]): dict(r) for r in csv.DictReader(file)}
     for metric, dataset, value, low, high in found:
         numbers = [None if x is None else float(f"{x:.4g}") for x in (value, low, high)]
-        values = ["default", asked.stdout.strip(), dataset, "", "", metric, *numbers, f"{seconds:.1f}", machine]
+        values = ["default", revision()[:7], dataset, "", "", metric, *numbers, f"{seconds:.1f}", machine]
         kept[(metric, dataset)] = dict(zip(COLUMNS, values, strict=True))
         print(f"{metric:34} {dataset:56} {value:.4g}", flush=True)
     with path.open("w", newline="", encoding="utf-8") as file:

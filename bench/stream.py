@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -35,6 +34,7 @@ from earwitness.detector import Detector, load_detector
 from earwitness.detector_live import Decider, LiveRule, LiveScan, Running
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
 from earwitness.metrics.shares import upper_limit, wilson
+from earwitness.train.history import revision
 from earwitness.verdict import HUMAN, SYNTHETIC
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -253,7 +253,7 @@ def main() -> int:
     parser.add_argument("--choose", action="store_true")
     options = parser.parse_args()
     detector = load_detector(options.detector, threads=1)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    commit = revision()
     every = list(read_manifest(options.manifest))
     if not options.choose:
         # figures of another detector or rule must not stay beside the new ones

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import logging
 import statistics
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from earwitness.data.manifest import Manifest, read_manifest
 from earwitness.detector import load_detector
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
 from earwitness.pooling import pool
+from earwitness.train.history import revision
 
 Floats = NDArray[np.float64]
 CALIBRATION = 96
@@ -142,7 +142,6 @@ def main() -> int:
         for name, session in sessions.items():
             scores[name].append(pool(session.run(None, {"waveform": x})[0].reshape(-1), np.ones(len(x)), pooling))
     place = ", ".join(filter(None, (machine_name(), given.note)))
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     chosen = draws(spoof, sources)
     first = np.array(scores["as it ships"])
     eers = np.array([metrics.eer(first[i], spoof[i]) for i in chosen])
@@ -165,7 +164,7 @@ def main() -> int:
             ("cpu_seconds_per_window", statistics.median(spent), spent[0], spent[-1]),
             ("model_bytes", float(len(forms[name])), None, None),
         ]
-        fixed = (f"{detector.info.id}, {name}", asked.stdout.strip(), f"{len(heard)} clips", given.split, "")
+        fixed = (f"{detector.info.id}, {name}", revision()[:7], f"{len(heard)} clips", given.split, "")
         for metric, value, low, high in figures:
             out.append(ResultRow(*fixed, metric, value, low, high, None, place))
             print(f"{name:14} {metric:24} {value:.5g} {low} {high}", flush=True)
