@@ -36,6 +36,7 @@ _Profiles = Annotated[
 ]
 _Workers = Annotated[int, typer.Option(min=0, help="Recordings scanned at once; 0 = one per core.")]
 _Queue = Annotated[int, typer.Option(min=0, help="Recordings that may wait; more get 503.")]
+_Streams = Annotated[int, typer.Option(min=0, help="Live streams at once; more get 503, 0 = none.")]
 _MaxUpload = Annotated[int, typer.Option(min=1, help="Largest upload in MiB.")]
 _MaxMinutes = Annotated[float, typer.Option(min=0.01, help="Longest recording in minutes.")]
 _MaxSeconds = Annotated[float, typer.Option(min=1, help="Longest time for one scan in seconds.")]
@@ -64,6 +65,7 @@ def serve(
     profile: _Profiles = None,
     workers: _Workers = 0,
     queue: _Queue = 64,
+    streams: _Streams = 16,
     max_upload: _MaxUpload = 200,
     max_minutes: _MaxMinutes = 240.0,
     max_seconds: _MaxSeconds = 300.0,
@@ -95,6 +97,7 @@ def serve(
         profiles=tuple(profile or ()),
         workers=workers,
         queue=queue,
+        streams=streams,
         upload_bytes=max_upload * MIB,
         audio_seconds=60 * max_minutes,
         wall_seconds=max_seconds,

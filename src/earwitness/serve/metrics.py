@@ -45,6 +45,7 @@ class Metrics:
         self.admitted = Gauge(
             "earwitness_scans_admitted", "Uploads and scans that take a place.", registry=self.registry
         )
+        self.streams = Gauge("earwitness_streams", "Live streams that are open.", registry=self.registry)
         #: seconds of processor time of the last scans, a running mean
         self.pace = 0.1
 

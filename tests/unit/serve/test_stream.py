@@ -257,6 +257,7 @@ def test_more_streams_than_are_allowed_are_told_to_come_back(client: Any) -> Non
             assert socket.receive_json()["type"] == "ready"
         problem, code = refused(client, START)
         assert (problem["status"], problem["code"], code) == (503, "busy", 1013)
+        assert "earwitness_streams 2.0" in client.get("/metrics", headers=HOST).text
 
 
 def test_who_leaves_gives_the_place_back(tiny_detector: Path, tmp_path: Path, speech: np.ndarray) -> None:

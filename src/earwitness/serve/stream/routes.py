@@ -76,10 +76,12 @@ class Door:
         if self.open >= most:
             raise Problem(503, "busy", f"{most} streams are running already", headers={"Retry-After": "30"})
         self.open += 1
+        self.state.metrics.streams.set(self.open)
         try:
             yield
         finally:
             self.open -= 1
+            self.state.metrics.streams.set(self.open)
 
 
 def router(state: State) -> APIRouter:
