@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from earwitness.train.classical_compare import Report, best_of, compare
 from earwitness.train.classical_export import check_joined, joined, numbers
 from earwitness.train.classical_features import Table, frontend_graph, measure
 from earwitness.train.classical_recipe import ClassicalRecipe, configured
+from earwitness.train.conditions import CONDITIONS
 from earwitness.train.material import split_cache
 from earwitness.train.publish import finish, provisional, short_card
 
@@ -51,6 +52,7 @@ def train_classical(
     detector: Path | None = None,
     commit: str = "",
     jobs: int = 1,
+    conditions: Sequence[str] = tuple(CONDITIONS),
     report: Report | None = None,
     tick: Callable[[str, int, int], None] | None = None,
 ) -> ClassicalOutcome:
@@ -71,6 +73,8 @@ def train_classical(
         Revision of the code, for the record.
     jobs:
         Processes that decode, and that hear dev in the end.
+    conditions:
+        Names of :data:`~earwitness.train.conditions.CONDITIONS` that dev is heard under in the end.
     report:
         Called with every line of the comparison.
     tick:
@@ -83,7 +87,7 @@ def train_classical(
     ExportError
         If the joined graph differs from the library.
     """
-    began = time.monotonic()
+    began = time.process_time()
     claim(folder, recipe)
     graph, columns = frontend_of(recipe)
 
@@ -104,7 +108,7 @@ def train_classical(
     parity = check_joined(model, fitted, graph, whole, seed=recipe.seed)
     held, dev = table("dev")
     eer = metrics.eer(model.score(fitted, held.values), np.asarray([row.spoof for row in dev]))
-    minutes = (time.monotonic() - began) / 60
+    minutes = (time.process_time() - began) / 60
     info = provisional(recipe.name, recipe.seed, recipe.window, manifest.filter(split="train"), __version__)
     info["train"] |= {
         "model": best.model,
@@ -117,9 +121,9 @@ def train_classical(
     }
     text = short_card(recipe.name, f"{recipe.about}; chosen: {best.model}")
     place = folder / "dev-trials.jsonl"
-    finish(detector or folder / "detector", info, whole, text, place, manifest, seed=recipe.seed, jobs=jobs)
-    late = any(line.export.startswith("not compared") for line in lines)
-    stopped = "budget" if late else "all compared"
+    target = detector or folder / "detector"
+    finish(target, info, whole, text, place, manifest, seed=recipe.seed, jobs=jobs, conditions=conditions)
+    stopped = "all compared" if all(line.measured for line in lines) else "budget"
     return ClassicalOutcome(folder, best.model, best.eer, eer, len(rows), parameters, minutes, stopped)
 
 

@@ -41,6 +41,11 @@ class Compared:
     parity: float
     export: str
 
+    @property
+    def measured(self) -> bool:
+        """Whether there was time for it."""
+        return self.eer == self.eer
+
 
 def compare(
     recipe: ClassicalRecipe,
@@ -60,7 +65,7 @@ def compare(
     folder:
         A second call with the same folder takes what stands there and goes on.
     began:
-        When the budget began, on the clock of :func:`time.monotonic`; now unless given.
+        When the budget began, on the clock of :func:`time.process_time`; now unless given.
     report:
         Called with every line.
 
@@ -71,12 +76,12 @@ def compare(
     """
     spoof = np.asarray([row.spoof for row in rows], dtype=np.int64)
     parts = _folds(recipe, rows, spoof)
-    place, began = folder / "comparison.csv", time.monotonic() if began is None else began
+    place, began = folder / "comparison.csv", time.process_time() if began is None else began
     done = {line.model: line for line in read_comparison(place)} if place.exists() else {}
     lines: list[Compared] = []
     for name in recipe.classical.models:
         # one model is always compared, so that there is a best one
-        late = lines and recipe.classical.minutes and time.monotonic() - began > 60 * recipe.classical.minutes
+        late = lines and recipe.classical.minutes and time.process_time() - began > 60 * recipe.classical.minutes
         if late and name not in done:
             line = Compared(name, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "not compared: out of time")
         else:
@@ -108,7 +113,7 @@ def read_comparison(path: Path) -> list[Compared]:
         rows = [
             build(Compared, {k: _number(k, v) for k, v in row.items()}, where=str(path)) for row in csv.DictReader(file)
         ]
-    return [row for row in rows if row.eer == row.eer]
+    return [row for row in rows if row.measured]
 
 
 def _folds(recipe: ClassicalRecipe, rows: Manifest, spoof: Labels) -> list[tuple[Any, Any]]:

@@ -32,7 +32,8 @@ class ClassicalSettings:
     settings:
         Name of a model to the settings that differ from its own.
     minutes:
-        No model but the first is begun after this, measuring the features included; 0 compares all.
+        Processor minutes of this process after which no model but the first is begun, measuring the features
+        included; 0 compares all.
     """
 
     models: tuple[str, ...] = tuple(CLASSICAL)

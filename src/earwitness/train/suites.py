@@ -157,7 +157,9 @@ def _classical(recipe: ClassicalRecipe, manifest: Manifest, folder: Path, cache:
     from earwitness.train.classical import train_classical
 
     detector = folder / "detector"
-    outcome = train_classical(recipe, manifest, folder / "run", cache=cache, detector=detector, commit=revision())
+    outcome = train_classical(
+        recipe, manifest, folder / "run", cache=cache, detector=detector, commit=revision(), conditions=("as it is",)
+    )
     return {
         "pretrained": "none foreseen",
         "params": outcome.parameters,
