@@ -20,6 +20,7 @@ from earwitness.train.devset import dev_metrics
 from earwitness.train.history import append_row, draw_curves, need_trackers, revision, run_facts
 from earwitness.train.learner import Learner
 from earwitness.train.material import Material
+from earwitness.train.memory import keep_freed_memory
 from earwitness.train.plain import make_sampler
 from earwitness.train.recipe import Network, Recipe, settled
 from earwitness.train.sampling import source_classes
@@ -177,6 +178,7 @@ class Run:
 
     def fit(self) -> Outcome:
         """Train to the last step, the limit of time, or until dev has not improved for ``patience`` looks."""
+        keep_freed_memory()
         self.resume()
         r = self.recipe.run
         feed = iter(loader(self.batches, start=self.step, workers=r.workers))
