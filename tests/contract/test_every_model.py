@@ -94,7 +94,7 @@ PATCHES = {
     },
     "frames": 40,
 }
-CONVOLUTIONS = ("backbone.network.feature_extractor.", "backbone.network.masked_spec_embed")
+MASK = ("backbone.network.masked_spec_embed",)
 RAW = {"filters": 12, "kernel": 32, "widths": [8, 12], "graph": GRAPH, "preactivation": True}
 CASES = {
     "aasist": Case(297_866, (1, 1), RAW, (1, 1, 2400), rate=5e-3),
@@ -104,7 +104,7 @@ CASES = {
     "crnn_lstm": Case(384_901, (1, 80), {"widths": [8, 12, 16], "hidden": 8, "layers": 1}),
     "efficientnet_b0": Case(4_008_829, (1, 128), EFFICIENT, rate=1e-2),
     "efficientnet_b4": Case(17_550_409, (1, 128), EFFICIENT, rate=1e-2),
-    "hubert": Case(94_373_263, (1, 1), SPEECH, (1, 1, 2400), CONVOLUTIONS, 5e-3),
+    "hubert": Case(94_373_263, (1, 1), SPEECH, (1, 1, 2400), MASK, 5e-3),
     "lcnn": Case(269_729, (1, 60), {"scale": 0.25, "dropout": 0.2}),
     "mel_cnn": Case(109_665, (1, 128), {"widths": [8, 16], "hidden": 16}, rate=5e-3),
     "mfcc_cnn": Case(2_053_186, (1, 20), {"widths": [4, 8], "hidden": 16}, (1, 20, 101)),
@@ -120,17 +120,17 @@ CASES = {
     "resnet18": Case(11_177_025, (1, 128), RESNET),
     "resnet50": Case(23_510_081, (1, 128), RESNET),
     "se_resnet": Case(987_909, (1, 256), {"widths": [8, 16], "blocks": [1, 1], "embedding": 16}),
-    "wav2vec2": Case(94_373_263, (1, 1), {**SPEECH, "head": "attentive"}, (1, 1, 2400), CONVOLUTIONS, 5e-3),
-    "wavlm": Case(94_383_487, (1, 1), SPEECH, (1, 1, 2400), CONVOLUTIONS, 5e-3),
+    "wav2vec2": Case(94_373_263, (1, 1), {**SPEECH, "head": "attentive"}, (1, 1, 2400), MASK, 5e-3),
+    "wavlm": Case(94_383_487, (1, 1), SPEECH, (1, 1, 2400), MASK, 5e-3),
     "whisper": Case(
         20_591_625,
         (1, 80),
         WHISPER,
         (1, 20, 64),
-        ("backbone.network.encoder.conv", "backbone.network.encoder.embed"),
+        ("backbone.network.encoder.embed",),
         5e-3,
     ),
-    "xlsr": Case(315_440_795, (1, 1), {**SPEECH, "head": "aasist", "graph": GRAPH}, (1, 1, 2400), CONVOLUTIONS, 5e-3),
+    "xlsr": Case(315_440_795, (1, 1), {**SPEECH, "head": "aasist", "graph": GRAPH}, (1, 1, 2400), MASK, 5e-3),
 }
 
 

@@ -39,7 +39,7 @@ class SSLSettings:
     frozen_layers:
         Lowest transformer layers that are never trained.
     frozen_convolutions:
-        Whether the convolutions below the transformer are never trained, as is usual.
+        Whether the convolutions below the transformer are never trained, as is usual; random ones always are.
     width:
         Channels that the heads ``"aasist"`` and ``"attentive"`` reduce the encoder's to.
     heads:
@@ -167,7 +167,7 @@ class SpeechEncoder(Classifier):
         """What is never trained."""
         s = self.settings
         lower = list(network.encoder.layers[: s.frozen_layers])
-        if s.frozen_convolutions:
+        if s.frozen_convolutions and s.pretrained:
             network.feature_extractor._freeze_parameters()
         return lower
 
@@ -293,7 +293,7 @@ class Whisper(SpeechEncoder):
 
     def _lower(self, network: Any) -> list[nn.Module]:
         s = self.settings
-        convolutions = [network.conv1, network.conv2] if s.frozen_convolutions else []
+        convolutions = [network.conv1, network.conv2] if s.frozen_convolutions and s.pretrained else []
         return [*network.layers[: s.frozen_layers], *convolutions]
 
     def states(self, picture: Tensor) -> Tensor:

@@ -174,6 +174,19 @@ def test_frozen_steps_then_trained(tmp_path: Path) -> None:
     assert int(model.backbone.done) == 4
 
 
+@pytest.mark.parametrize("name", ["wav2vec2", "whisper"])
+def test_lower_convolutions_stay_as_they_came(name: str, tmp_path: Path) -> None:
+    """Unless they came from nowhere: random ones have to learn."""
+    folder, _ = saved(name, tmp_path / "tiny")
+
+    def still(**settings: Any) -> list[str]:
+        model = built(name, folder, **settings)
+        return [n for n, p in model.named_parameters() if "conv" in n and not p.requires_grad]
+
+    assert still()
+    assert still(frozen_convolutions=False) == []
+
+
 def test_frozen_random_features_measure_their_norms() -> None:
     """Batch norms of random weights have no statistics of their own; without any the features would be nothing."""
     settings = ResNet18.Settings(
