@@ -25,6 +25,7 @@ SHIPPED = ROOT / "src" / "earwitness" / "assets" / "default"
 #: published networks that were measured with their authors' weights, and their parameters (a test counts them)
 PUBLISHED = {"AASIST": 297_866, "AASIST-L": 85_306}
 EXAMPLE = ("scan", "examples/clips/espeak.flac", "examples/clips/short.wav")
+STUDENT = re.compile(r"S\d")
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 Row = Mapping[str, str]
@@ -95,7 +96,7 @@ def headline(found: Sequence[Row]) -> list[str]:
     path = ROOT / "results" / "systems.csv"
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
-            table += [_system(row) for row in csv.DictReader(file) if row["system"].startswith("S")]
+            table += [_system(row) for row in csv.DictReader(file) if STUDENT.match(row["system"])]
     head = ["detector", "parameters", "RTF", "EER, %", "EER, unseen by name, %", "AUC"]
     return markdown(head, table)
 
