@@ -26,6 +26,7 @@ from earwitness.audio import open_audio
 from earwitness.data.audit import Audit, audit
 from earwitness.data.manifest import Manifest, Row, read_manifest
 from earwitness.data.synth import codec_chain, write_wav
+from earwitness.train.history import revision
 
 RATE = 16_000
 Samples = Any
@@ -151,6 +152,7 @@ def main() -> None:
             print(f"{what:52} {code:30} {severity or 'not found':9} {count:4} baseline AUC {area}", flush=True)
             lines.append([what, code, severity, count, area, len(rows), f"{time.perf_counter() - start:.1f}"])
     if options.out:
+        commit = revision()[:7]
         machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
         with options.out.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -158,19 +160,12 @@ def main() -> None:
             for what, code, severity, count, area, clips, seconds in lines:
                 metric = f"{code or 'nothing to find'}: {severity or 'not found'}, rows"
                 writer.writerow(
-                    ["earwitness", commit(), f"{clips} clips, {what}", "", "", metric, count, "", "", seconds, machine]
+                    ["earwitness", commit, f"{clips} clips, {what}", "", "", metric, count, "", "", seconds, machine]
                 )
                 metric = "trivial baseline AUC"
                 writer.writerow(
-                    ["earwitness", commit(), f"{clips} clips, {what}", "", "", metric, area, "", "", seconds, machine]
+                    ["earwitness", commit, f"{clips} clips, {what}", "", "", metric, area, "", "", seconds, machine]
                 )
-
-
-def commit() -> str:
-    """The commit that was measured."""
-    from earwitness.train.history import revision
-
-    return revision()[:7]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from earwitness.train.history import revision
+
 STEPS = {
     "check": "from earwitness.data.frames import check; assert check(path) == []",
     "filter": "from earwitness.data.frames import filter_file; filter_file(path, out, where={'split': ['dev']})",
@@ -93,18 +95,12 @@ def main() -> None:
                         metric = f"{step}, {path.suffix[1:]}, {UNITS[name]}"
                         lines.append(["earwitness", f"{rows:,} rows", metric, f"{figures[name]:.2f}", machine])
     if options.out:
+        commit = revision()[:7]
         with options.out.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for recipe, dataset, metric, value, where in lines:
-                writer.writerow([recipe, commit(), dataset, "", "", metric, value, "", "", "", where])
-
-
-def commit() -> str:
-    """The commit that was measured."""
-    from earwitness.train.history import revision
-
-    return revision()[:7]
+                writer.writerow([recipe, commit, dataset, "", "", metric, value, "", "", "", where])
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from earwitness.evaluate.measures import Measures
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
 from earwitness.evaluate.score_files import read_scores
 from earwitness.evaluate.scores import Scores
+from earwitness.train.history import revision
 
 LA = {  # file: direction, EER by the challenge, EER interpolated, min t-DCF of 2019
     "rawgat-st-mul": ("bonafide", 0.01060, 0.010605, 0.0335),
@@ -115,12 +116,12 @@ def asvspoof5(folder: Path) -> Iterator[tuple[str, str, list[Figure], float]]:
 
 def oracles(folder: Path) -> list[ResultRow]:
     """Our figure and the published one, two rows each."""
-    rows = []
+    rows, commit = [], revision()[:7]
     scores = folder / "scores"
     for system, dataset, figures, seconds in (*asvspoof2019(scores), *in_the_wild(scores), *asvspoof5(scores)):
         split = "dev" if dataset == "asvspoof5" else "eval"
         for name, ours, published in figures:
-            row = ResultRow(system, commit(), dataset, split, "", name, ours, seconds=seconds, machine=machine_name())
+            row = ResultRow(system, commit, dataset, split, "", name, ours, seconds=seconds, machine=machine_name())
             rows += [row, replace(row, metric=f"{name} (published)", value=published, seconds=None, machine="")]
             print(f"{dataset:16} {system:14} {name:32} {ours:10.6f} published {published:g}")
     return rows
@@ -169,18 +170,11 @@ def speed() -> list[ResultRow]:
         # twenty draws are timed and taken times fifty: the whole would take minutes
         ("scikit-learn", "30,000 trials", "bootstrap_1000_eer_auc_seconds"): 50 * seconds_of(their_bootstrap),
     }
-    rows = []
+    rows, commit = [], revision()[:7]
     for (recipe, dataset, metric), value in timed.items():
         print(f"{dataset:16} {recipe:14} {metric:32} {value:10.3f} s")
-        rows.append(ResultRow(recipe, commit(), dataset, "", "", metric, value, machine=machine_name()))
+        rows.append(ResultRow(recipe, commit, dataset, "", "", metric, value, machine=machine_name()))
     return rows
-
-
-def commit() -> str:
-    """The commit that was measured."""
-    from earwitness.train.history import revision
-
-    return revision()[:7]
 
 
 def main() -> int:

@@ -106,11 +106,8 @@ def _measured(said: str, recipe: str, parameters: int, found: Sequence[Row]) -> 
     rows = {
         r["metric"]: r for r in found if r["recipe"] in names and r["split"] == "eval" and r["dataset"] == "demo-pages"
     }
-    seconds = {
-        r["dataset"]: float(r["value"])
-        for r in found
-        if r["metric"] == "component_cpu_seconds" or (recipe == "default" and r["metric"] == "network_cpu_seconds")
-    }
+    timed = ("component_cpu_seconds", "network_cpu_seconds")
+    seconds = {r["dataset"]: float(r["value"]) for r in found if r["metric"] in timed}
     spent = seconds.get("one window of 4 s" if recipe == "default" else f"{recipe}: both in onnxruntime, 4 s")
     eer, unseen = rows["eer"], rows.get("eer[novelty=unseen by name]")
     return [

@@ -183,15 +183,27 @@ def test_the_pictures_and_playing_from_a_place(seen: Seen, clips: Path) -> None:
     expect(track.locator(".cursor")).to_be_visible()
 
 
+def chooser_by_key(page: Any, selector: str) -> Any:
+    """The file chooser that Space opens on what has the focus. A busy Chromium loses a key now and then; not three."""
+    for last in (False, False, True):
+        expect(page.locator(selector)).to_be_focused()
+        try:
+            with page.expect_file_chooser(timeout=10_000) as found:
+                page.keyboard.press("Space")
+            return found.value
+        except sync_api.TimeoutError:
+            if last:
+                raise
+    raise AssertionError("not reached")
+
+
 def test_all_of_it_by_keyboard(seen: Seen, clips: Path) -> None:
     page = seen.open()
+    page.on("filechooser", lambda _: None)  # asks Chromium for choosers now and not in the moment of the key
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.locator("#files")).to_be_focused()
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files([str(clips / "low.wav"), str(clips / "hiss.wav")])
+    chooser_by_key(page, "#files").set_files([str(clips / "low.wav"), str(clips / "hiss.wav")])
     expect(seen.row("hiss.wav")).to_contain_text("LLR", timeout=WAIT)
     expect(seen.row("low.wav")).to_contain_text("LLR", timeout=WAIT)
     seen.row("hiss.wav").locator(".open").focus()

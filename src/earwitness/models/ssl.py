@@ -65,6 +65,11 @@ class SSLSettings:
     dropout: float = 0.1
     outputs: int = 2
 
+    @property
+    def keeps_convolutions(self) -> bool:
+        """Whether the convolutions stay as they came: as asked for, and not random."""
+        return self.frozen_convolutions and bool(self.pretrained)
+
 
 class LayerWeights(nn.Module):
     """The weighted mean of the encoder's layers; the weights are learned and sum to 1."""
@@ -167,7 +172,7 @@ class SpeechEncoder(Classifier):
         """What is never trained."""
         s = self.settings
         lower = list(network.encoder.layers[: s.frozen_layers])
-        if s.frozen_convolutions and s.pretrained:
+        if s.keeps_convolutions:
             network.feature_extractor._freeze_parameters()
         return lower
 
@@ -293,7 +298,7 @@ class Whisper(SpeechEncoder):
 
     def _lower(self, network: Any) -> list[nn.Module]:
         s = self.settings
-        convolutions = [network.conv1, network.conv2] if s.frozen_convolutions and s.pretrained else []
+        convolutions = [network.conv1, network.conv2] if s.keeps_convolutions else []
         return [*network.layers[: s.frozen_layers], *convolutions]
 
     def states(self, picture: Tensor) -> Tensor:
