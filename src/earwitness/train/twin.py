@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from earwitness.errors import ExportError
 from earwitness.export import check_parity
+from earwitness.train.twin_recurrent import recurrent
 
 TOLERANCE = 1e-3
 Attributes = Mapping[str, Any]
@@ -248,11 +249,13 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Expand": _plain(lambda x, shape: x * torch.ones(shape.tolist(), dtype=x.dtype)),
     "Flatten": lambda a, x: x.reshape(int(torch.tensor(x.shape[: a.get("axis", 1)]).prod()), -1),
     "Gather": _gather,
+    "GRU": recurrent("GRU"),
     "Gelu": lambda a, x: F.gelu(x, approximate=a.get("approximate", b"none").decode()),
     "Gemm": _gemm,
     "GlobalAveragePool": _plain(lambda x: x.mean(dim=tuple(range(2, x.ndim)), keepdim=True)),
     "HardSwish": _plain(F.hardswish),
     "Identity": _plain(lambda x: x),
+    "LSTM": recurrent("LSTM"),
     "LayerNormalization": _layer_norm,
     "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)),
     "Log": _plain(torch.log),

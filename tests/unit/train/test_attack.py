@@ -18,9 +18,11 @@ from earwitness.data.manifest import Manifest, Row
 from earwitness.detector import Detector
 from earwitness.errors import ExportError
 from earwitness.export import check_parity, export_onnx, stripped
+from earwitness.models.recurrent import GRU, LSTM
 from earwitness.train.attack import METHODS, Plan, adversarial, attack, measured_snr, of_windows, randomised
 from earwitness.train.attack_summary import PLAIN, RANDOMISED, summary
 from earwitness.train.twin import GraphTwin, graph_twin
+from earwitness.train.twin_recurrent import recurrent
 
 
 class Odd(torch.nn.Module):
@@ -51,6 +53,39 @@ def test_the_twin_gives_what_the_graph_gives() -> None:
     (ours,) = torch.autograd.grad(twin.score(wave).sum(), wave)
     (theirs,) = torch.autograd.grad(network.score(wave).sum(), wave)
     assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+class Recurrent(torch.nn.Module):
+    """Two layers in both directions over frames of the waveform."""
+
+    def __init__(self, cell: type) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = torch.nn.Conv1d(1, 6, 400, stride=160)
+        self.cell = cell(6, 5, num_layers=2, batch_first=True, bidirectional=True)
+        self.last = torch.nn.Linear(10, 1)
+
+    def score(self, waveform: torch.Tensor) -> torch.Tensor:
+        return self.last(self.cell(self.conv(waveform[:, None]).transpose(1, 2)).mean(dim=1))[:, 0]
+
+
+@pytest.mark.parametrize("cell", [GRU, LSTM])
+def test_the_twin_knows_recurrent_networks(cell: type) -> None:
+    network = Recurrent(cell).eval()
+    data, _ = export_onnx(network)
+    twin = graph_twin(data, tolerance=1e-5)
+    wave = torch.from_numpy(voice(1.0, seed=1).astype(np.float32))[None].requires_grad_()
+    (ours,) = torch.autograd.grad(twin.score(wave).sum(), wave)
+    (theirs,) = torch.autograd.grad(network.score(wave).sum(), wave)
+    assert float(theirs.abs().max()) > 0
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("odd", [{"linear_before_reset": 0}, {"direction": b"reverse"}, {"clip": 1.0}])
+def test_a_cell_of_another_form_is_an_error(odd: dict[str, object]) -> None:
+    inputs = torch.zeros(5, 2, 3), torch.zeros(1, 12, 3), torch.zeros(1, 12, 4)
+    with pytest.raises(ExportError, match="a GRU of a form"):
+        recurrent("GRU")({"hidden_size": 4, "linear_before_reset": 1, **odd}, *inputs)
 
 
 def test_an_unknown_operation_is_an_error_with_a_way_out() -> None:
