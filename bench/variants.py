@@ -1,9 +1,9 @@
-"""Smaller forms of a detector: int8, and each half of a fused pair. Speed, and what they do to the scores on dev.
+"""Smaller forms of a detector: int8, and each network of a fused one. Speed, and what they do to the scores on dev.
 
     python bench/variants.py MANIFEST --root CORPUS [--detector FOLDER] [--every 1] --out results/variants.csv
 
 int8 is onnxruntime's static quantisation (QDQ, a scale per channel), calibrated on windows of the split ``train``; the
-Fourier transforms stay in single precision. A half is the graph of one of the networks whose logits a fused detector
+Fourier transforms stay in single precision. A part is the graph of one of the networks whose logits a fused detector
 averages. EERs have intervals clustered by source; the difference of EER to the detector as it ships is paired over the
 same draws. Nothing is shipped here: the figures are for deciding.
 """
@@ -45,7 +45,7 @@ def windows(rows: Manifest, plan: WindowPlan) -> Iterator[NDArray[np.float32]]:
         yield np.stack(parts)
 
 
-def halves(model: Any) -> Iterator[tuple[str, bytes]]:
+def parts(model: Any) -> Iterator[tuple[str, bytes]]:
     """The graphs whose outputs the last mean of a fused detector takes."""
     made = {name: node for node in model.graph.node for name in node.output}
     name, found = "logit", []
@@ -56,7 +56,7 @@ def halves(model: Any) -> Iterator[tuple[str, bytes]]:
     for number, branch in enumerate(found, 1):
         extractor = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model))
         part = extractor.extract_model(["waveform"], [branch])
-        yield f"half {number} of {len(found)}", part.SerializeToString()
+        yield f"part {number} of {len(found)}", part.SerializeToString()
 
 
 class _Reader:
@@ -117,7 +117,7 @@ def draws(spoof: NDArray[np.bool_], sources: list[str]) -> list[NDArray[np.intp]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="int8 and halves of a detector")
+    parser = argparse.ArgumentParser(description="int8 and parts of a detector")
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--root", type=Path)
     parser.add_argument("--split", default="dev")
@@ -134,7 +134,7 @@ def main() -> int:
     train = train.keeping(range(0, len(train), max(1, len(train) // CALIBRATION)))
     spoof, sources = np.array([r.spoof for r in heard]), [r.source for r in heard]
     whole = onnx.load(str(detector.folder / "model.onnx"))
-    forms: dict[str, bytes] = {"as it ships": whole.SerializeToString(), **dict(halves(whole))}
+    forms: dict[str, bytes] = {"as it ships": whole.SerializeToString(), **dict(parts(whole))}
     forms["int8"] = int8(whole, list(windows(train, plan)))
     sessions = {name: inner.session(data) for name, data in forms.items()}
     scores: dict[str, list[float]] = {name: [] for name in forms}

@@ -194,7 +194,7 @@ def lab(r: Results) -> list[str]:
 
 
 def choices() -> list[str]:
-    """Overlap, int8 and halves: measured on dev for deciding, nothing changed."""
+    """Overlap, int8 and parts: measured on dev for deciding, nothing changed."""
     out = ["## What was weighed and not done", ""]
     for name, text in (
         (
@@ -202,8 +202,8 @@ def choices() -> list[str]:
             "Windows every 2 s hear each moment twice. The convolutional body cannot run once over a long spectrogram "
             "and be pooled per window with equal results: each block is gated by the mean over its whole window "
             "(squeeze and excitation), each window is brought to one level before the logarithm, and its edges are "
-            "padded with zeros. A coarser hop is a scoring mode that calibration would have to share; this "
-            "is what it does on dev. `python bench/overlap.py`",
+            "padded with zeros; the recurrent network begins anew with each. A coarser hop is a scoring mode that "
+            "calibration would have to share; this is what it does on dev. `python bench/overlap.py`",
         ),
         ("variants.csv", "Smaller forms of the shipped network on dev. `python bench/variants.py`"),
     ):
