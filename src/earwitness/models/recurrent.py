@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 #: where PyTorch's gates (GRU: reset, update, new; LSTM: input, forget, cell, output) stand in ONNX's order
-_ORDER = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
+GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
 
 
 def _node(kind: str, network: nn.RNNBase, x: Tensor) -> Tensor:
@@ -26,8 +26,8 @@ def _node(kind: str, network: nn.RNNBase, x: Tensor) -> Tensor:
         attributes["linear_before_reset"] = 1
 
     def gates(name: str) -> Tensor:
-        parts = getattr(network, name).chunk(len(_ORDER[kind]))
-        return torch.cat([parts[i] for i in _ORDER[kind]])
+        parts = getattr(network, name).chunk(len(GATES[kind]))
+        return torch.cat([parts[i] for i in GATES[kind]])
 
     sequence = x.transpose(0, 1)
     for layer in range(network.num_layers):

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from earwitness.errors import ExportError
-
-#: where ONNX's gates (GRU: update, reset, new; LSTM: input, output, forget, cell) stand in PyTorch's order
-_ORDER = {"GRU": (1, 0, 2), "LSTM": (0, 2, 3, 1)}
+from earwitness.models.recurrent import GATES
 
 
 def recurrent(kind: str) -> Callable[..., tuple[Tensor, ...]]:
@@ -67,5 +65,6 @@ def _parts(weight: Tensor, inner: Tensor, bias: Tensor | None, way: int) -> list
 
 
 def _gates(kind: str, part: Tensor) -> Tensor:
-    gates = part.chunk(len(_ORDER[kind]))
-    return torch.cat([gates[i] for i in _ORDER[kind]])
+    """The gates of one matrix in PyTorch's order."""
+    gates = part.chunk(len(GATES[kind]))
+    return torch.cat([gates[GATES[kind].index(i)] for i in range(len(gates))])
