@@ -93,10 +93,11 @@ def split(warm: str, path: str, runs: str) -> list[dict[str, float]]:
     return out
 
 
-def network(model: str) -> dict[str, Any]:
-    """Multiply-adds of one window of 4 s, CPU seconds for it, its share by kind of layer, and this core's best rate."""
+def network(model: str, seconds: str) -> dict[str, Any]:
+    """Multiply-adds of one window, CPU seconds for it, its share by kind of layer, and this core's best rate."""
     batch = 4
-    feed = {"waveform": np.random.default_rng(0).standard_normal((batch, 64_000)).astype(np.float32) / 10}
+    samples = round(float(seconds) * 16_000)
+    feed = {"waveform": np.random.default_rng(0).standard_normal((batch, samples)).astype(np.float32) / 10}
     with tempfile.TemporaryDirectory() as folder:
         watched = session(model, enable_profiling=True, profile_file_prefix=str(Path(folder, "ort")))
         for _ in range(4):

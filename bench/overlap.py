@@ -1,11 +1,10 @@
-"""What overlap of windows is worth: scores and time of long recordings with windows every 2, 3 and 4 s.
+"""What length and overlap of windows are worth: scores and time with windows of 2 and 4 s, overlapping and not.
 
     python bench/overlap.py MANIFEST --root CORPUS [--split dev] [--detector FOLDER] --out results/overlap.csv
 
-The corpus has clips of a few seconds, in which the distance of windows changes nothing. So the clips of one source,
-system and label are joined, in the order of their ids with .3 s of silence between, to recordings of 12 to 30 s. EERs
-are of the joined recordings, with intervals clustered by source; the largest and the mean change of the log-likelihood
-ratio are against windows every 2 s; costs are CPU seconds of one thread per hour of audio, network and gate included.
+Clips are heard as they are, and joined: those of one source, system and label, in the order of their ids with .3 s of
+silence between, to recordings of 12 to 30 s. EERs are of raw scores, with intervals clustered by source; costs are CPU
+seconds of one thread per hour of joined recordings, network and gate included.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ from earwitness.detector import Detector, load_detector
 from earwitness.evaluate.rows import ResultRow, append_rows, machine_name
 from earwitness.train.history import revision
 
-HOPS = (2.0, 3.0, 4.0)
+PLANS = ((2.0, 2.0), (2.0, 1.0), (4.0, 4.0), (4.0, 2.0))
+"""Seconds of a window, and between the starts of two."""
 LEAST, MOST, PAUSE = 12.0, 30.0, 0.3
 DRAWS = 1000
 
@@ -61,9 +61,9 @@ def joined(rows: Manifest) -> Iterator[Joined]:
             yield Joined(np.concatenate(parts), label == "spoof", source)
 
 
-def with_hop(detector: Detector, seconds: float) -> Detector:
-    """The same detector with windows every ``seconds``."""
-    detector.info = replace(detector.info, window=replace(detector.info.window, hop=seconds))
+def with_windows(detector: Detector, seconds: float, hop: float) -> Detector:
+    """The same detector with windows of ``seconds`` every ``hop`` seconds."""
+    detector.info = replace(detector.info, window=replace(detector.info.window, seconds=seconds, hop=hop))
     return detector
 
 
@@ -81,7 +81,7 @@ def interval(scores: NDArray[np.float64], spoof: NDArray[np.bool_], sources: lis
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="what overlap of windows is worth")
+    parser = argparse.ArgumentParser(description="what length and overlap of windows are worth")
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--root", type=Path)
     parser.add_argument("--split", default="dev")
@@ -90,33 +90,30 @@ def main() -> int:
     parser.add_argument("--note", default="", help="words for the column machine, such as: machine shared")
     given = parser.parse_args()
     rows = read_manifest(given.manifest, root=given.root).filter(split=given.split)
-    clips = list(joined(rows))
-    spoof, sources = np.array([c.spoof for c in clips]), [c.source for c in clips]
-    hours = sum(c.samples.size for c in clips) / SAMPLE_RATE / 3600
-    print(f"{len(clips)} recordings, {spoof.sum()} generated, {hours * 60:.1f} min", flush=True)
+    clips = [Joined(decode(rows.file(r)).samples, r.spoof, r.source) for r in rows]
+    together = list(joined(rows))
+    hours = sum(c.samples.size for c in together) / SAMPLE_RATE / 3600
+    print(f"{len(clips)} clips, {len(together)} joined recordings, {hours * 60:.1f} min", flush=True)
     place = ", ".join(filter(None, (machine_name(), given.note)))
     out: list[ResultRow] = []
-    first: NDArray[np.float64] | None = None
-    for hop in HOPS:
-        detector = with_hop(load_detector(given.detector, threads=1), hop)
-        start = time.process_time()
-        scores = np.array([detector.score(c.samples).llr for c in clips])
-        spent = time.process_time() - start
-        first = scores if first is None else first
-        low, high = interval(scores, spoof, sources)
-        change = np.abs(scores - first)
-        figures: list[tuple[str, float, float | None, float | None]] = [
-            ("eer", metrics.eer(scores, spoof), low, high),
-            ("cllr", metrics.cllr(scores, spoof), None, None),
-            ("largest_llr_change", float(change.max()), None, None),
-            ("mean_llr_change", float(change.mean()), None, None),
-            ("cpu_seconds_per_hour_without_decoding", spent / hours, None, None),
-        ]
-        name = f"{detector.info.id}, windows every {hop:g} s"
-        fixed = (name, revision()[:7], f"{len(clips)} joined recordings", given.split, "")
-        for metric, value, least, most in figures:
-            out.append(ResultRow(*fixed, metric, value, least, most, spent, place))
-            print(f"{name:56} {metric:40} {value:.5g} {least} {most}", flush=True)
+    for seconds, hop in PLANS:
+        detector = with_windows(load_detector(given.detector, threads=1), seconds, hop)
+        name = f"{detector.info.id}, windows of {seconds:g} s every {hop:g} s"
+        for what, found in ((f"{len(together)} joined recordings", together), (f"{len(clips)} clips", clips)):
+            start = time.process_time()
+            scores = np.array([detector.score(c.samples).raw for c in found])
+            spent = time.process_time() - start
+            spoof, sources = np.array([c.spoof for c in found]), [c.source for c in found]
+            figures = [
+                ("eer", metrics.eer(scores, spoof), *interval(scores, spoof, sources)),
+                ("auc", metrics.auc(scores, spoof), None, None),
+            ]
+            if found is together:
+                figures.append(("cpu_seconds_per_hour_without_decoding", spent / hours, None, None))
+            fixed = (name, revision()[:7], what, given.split, "")
+            for metric, value, least, most in figures:
+                out.append(ResultRow(*fixed, metric, value, least, most, spent, place))
+                print(f"{name} {what:24} {metric:40} {value:.5g} {least} {most}", flush=True)
     append_rows(given.out, out)
     return 0
 

@@ -49,11 +49,13 @@ def floor(folder: Path) -> Iterator[Row]:
     """Multiply-adds of the network, what this core can do of them, and the least that an hour of mp3 could cost."""
     model = ROOT / "src" / "earwitness" / "assets" / "default" / "model.onnx"
     info = json.loads((model.parent / "detector.json").read_text(encoding="utf-8"))
-    found = inner.ask("network", str(model))
+    seconds = float(info["window"]["seconds"])
+    found = inner.ask("network", str(model), str(seconds))
     rates, costs = found["rates"], found["costs"]
-    yield "network_multiply_adds", "one window of 4 s", found["macs"], None, None
-    yield "network_multiply_adds", "Fourier transforms in one window of 4 s", found["transforms"], None, None
-    yield "network_cpu_seconds", "one window of 4 s", statistics.median(costs), costs[0], costs[-1]
+    yield "window_seconds", "one window", seconds, None, None
+    yield "network_multiply_adds", "one window", found["macs"], None, None
+    yield "network_multiply_adds", "Fourier transforms in one window", found["transforms"], None, None
+    yield "network_cpu_seconds", "one window", statistics.median(costs), costs[0], costs[-1]
     yield "multiply_adds_per_second", "matrix product, one core", statistics.median(rates), rates[0], rates[-1]
     least = 3600 / info["window"]["hop"] * found["macs"] / statistics.median(rates)
     yield "network_floor_seconds_per_hour", "multiply-adds at that rate", least, None, None
@@ -67,7 +69,7 @@ def floor(folder: Path) -> Iterator[Row]:
 
 
 def components(folder: Path) -> Iterator[Row]:  # noqa: ARG001 - the shape of a measure
-    """CPU seconds for one window of 4 s: front end and model alone, for each recipe that needs no foreign weights."""
+    """CPU seconds for 4 s: front end and model alone, for each recipe that needs no foreign weights."""
     for recipe in sorted((ROOT / "src" / "earwitness" / "recipes").glob("*.toml")):
         for part, costs in (inner.ask("component", recipe.stem) or {}).items():
             value = statistics.median(costs)

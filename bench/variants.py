@@ -145,7 +145,7 @@ def main() -> int:
     chosen = draws(spoof, sources)
     first = np.array(scores["as it ships"])
     eers = np.array([metrics.eer(first[i], spoof[i]) for i in chosen])
-    clip = np.random.default_rng(0).standard_normal((1, 64_000)).astype(np.float32) / 10
+    clip = np.random.default_rng(0).standard_normal((1, plan.length)).astype(np.float32) / 10
     out = []
     for name, session in sessions.items():
         mine = np.array(scores[name])

@@ -131,18 +131,19 @@ def stages(r: Results) -> list[str]:
 def floor(r: Results) -> list[str]:
     """Multiply-adds at the machine's rate, and decoding with nothing around it."""
     text = ["## The floor", ""]
-    macs, rate = r.value("network_multiply_adds", "one window of 4 s"), r.of("multiply_adds_per_second")
+    macs, rate = r.value("network_multiply_adds", "one window"), r.of("multiply_adds_per_second")
     least = r.value("network_floor_seconds_per_hour", "multiply-adds at that rate")
     decoding = r.of("decode_floor_seconds_per_hour")
     if macs is None or least is None or not rate or not decoding:
         return [*text, "Not measured yet.", ""]
-    transforms = r.value("network_multiply_adds", "Fourier transforms in one window of 4 s") or 0.0
+    transforms = r.value("network_multiply_adds", "Fourier transforms in one window") or 0.0
     (rate_row,), (decode_row,) = rate.values(), decoding.values()
-    cost = r.value("network_cpu_seconds", "one window of 4 s") or 0.0
+    cost = r.value("network_cpu_seconds", "one window") or 0.0
+    seconds = r.value("window_seconds", "one window") or 0.0
     gives = macs / cost / float(rate_row["value"])
     least_all = least + float(decode_row["value"])
     text += [
-        f"- One window of 4 s takes {macs / 1e6:,.0f} million multiply-adds ({transforms / macs:.0%} of them the "
+        f"- One window of {seconds:g} s takes {macs / 1e6:,.0f} million multiply-adds ({transforms / macs:.0%} of them the "
         f"Fourier transforms) and {cost * 1000:.1f} ms.",
         f"- A large matrix product on the same core does {float(rate_row['value']) / 1e9:.1f} thousand million a "
         f"second; the network reaches {gives:.0%} of that.",
@@ -160,7 +161,7 @@ def floor(r: Results) -> list[str]:
 def parts(r: Results) -> list[str]:
     """Front end and model alone."""
     lines = [[d, cell(row)] for d, row in r.of("component_cpu_seconds").items()]
-    return ["## Front end and model alone", "", *table(["recipe and part", "CPU s for one window of 4 s"], lines)]
+    return ["## Front end and model alone", "", *table(["recipe and part", "CPU s for 4 s"], lines)]
 
 
 def rivals(r: Results) -> list[str]:
@@ -169,8 +170,7 @@ def rivals(r: Results) -> list[str]:
         "## Beside what a user would pick instead",
         "",
         "All read the same mp3 and score all of it, on one core, with random weights where they are not ours: this is "
-        "about speed only. Ours hears windows of 4 s every 2 s, behind its gate; the others hear crops of 4 s side by "
-        "side.",
+        "about speed only. Ours hears windows of 2 s side by side, behind its gate; the others crops of 4 s.",
         "",
     ]
     ratios = r.of("rival_times_ours")
@@ -213,11 +213,12 @@ def choices() -> list[str]:
     for name, text in (
         (
             "overlap.csv",
-            "Windows every 2 s hear each moment twice. The convolutional body cannot run once over a long spectrogram "
+            "Windows that overlap hear moments twice. The convolutional body cannot run once over a long spectrogram "
             "and be pooled per window with equal results: each block is gated by the mean over its whole window "
             "(squeeze and excitation), each window is brought to one level before the logarithm, and its edges are "
-            "padded with zeros; the recurrent network begins anew with each. A coarser hop is a scoring mode that "
-            "calibration would have to share; this is what it does on dev. `python bench/overlap.py`",
+            "padded with zeros; the recurrent network begins anew with each. So windows stand side by side, in scans, "
+            "in training's choice of weights and in calibration alike. What other lengths and overlaps would do on "
+            "dev: `python bench/overlap.py`",
         ),
         ("variants.csv", "Smaller forms of the shipped network on dev. `python bench/variants.py`"),
     ):

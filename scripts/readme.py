@@ -108,12 +108,14 @@ def _measured(said: str, recipe: str, parameters: int, found: Sequence[Row]) -> 
     }
     timed = ("component_cpu_seconds", "network_cpu_seconds")
     seconds = {r["dataset"]: float(r["value"]) for r in found if r["metric"] in timed}
-    spent = seconds.get("one window of 4 s" if recipe == "default" else f"{recipe}: both in onnxruntime, 4 s")
+    own = recipe == "default"
+    spent = seconds.get("one window" if own else f"{recipe}: both in onnxruntime, 4 s")
+    length = next((float(r["value"]) for r in found if own and r["metric"] == "window_seconds"), 4.0)
     eer, unseen = rows["eer"], rows.get("eer[novelty=unseen by name]")
     return [
         said,
         f"{parameters:,}",
-        f"{spent / 4:.4f}" if spent else "–",
+        f"{spent / length:.4f}" if spent else "–",
         _percent(eer["value"], eer["low"], eer["high"]),
         _percent(unseen["value"]) if unseen else "–",
         f"{float(rows['auc']['value']):.3f}",

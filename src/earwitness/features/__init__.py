@@ -13,6 +13,7 @@ FRONTENDS: dict[str, str] = {
     "log_spectrogram": "earwitness.features.spectrogram:LogSpectrogram",
     "mel_image": "earwitness.features.mel_image:MelImage",
     "mfcc": "earwitness.features.mfcc:MFCC",
+    "phase_spectrogram": "earwitness.features.phase_spectrogram:PhaseSpectrogram",
     "raw": "earwitness.features.raw:Raw",
     "statistics": "earwitness.features.statistics:Statistics",
     "whisper_mel": "earwitness.features.whisper_mel:WhisperMel",

@@ -59,6 +59,10 @@ class AudioCache:
         """Length of the clip."""
         return self._clips[clip][0][1] / RATE
 
+    def length(self, clip: str, variant: int = 0) -> int:
+        """Samples of the clip or of one of its codec variants, which may be a few longer or shorter."""
+        return int(self._clips[clip][variant][1])
+
     def samples(self, clip: str, variant: int = 0) -> Samples:
         """The clip itself (``variant=0``) or one of its codec variants (1 … ``variants``)."""
         start, count, scale = self._clips[clip][variant]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,21 +26,27 @@ def dev_logits(
     batch: int = 32,
     device: torch.device | str = "cpu",
 ) -> NDArray[np.float64]:
-    """Logits of the first window of each clip, in the order of ``clips``; too short ones are repeated, as in a scan.
+    """Mean logits over the windows of each clip, cut and repeated as in a scan, in the order of ``clips``.
 
-    Clips are scored in batches of about equal length, each cut to the shortest of its batch, so that none is padded.
+    Windows of one length are scored together, at most ``batch`` at a time, so none is padded or cut short.
     """
-    order = sorted(range(len(clips)), key=lambda i: cache.seconds(clips[i]))
+    same: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    counts = np.ones(len(clips))
+    for i, clip in enumerate(clips):
+        bounds = window.bounds(cache.length(clip, variant))
+        counts[i] = max(len(bounds), 1)
+        for start, end in bounds:
+            same[window.scored_length(end - start)].append((i, start, end))
     out = np.zeros(len(clips))
     network.eval()
     with torch.inference_mode():
-        for first in range(0, len(order), batch):
-            chosen = order[first : first + batch]
-            waves = [tile(cache.samples(clips[i], variant)[: window.length], window.minimum) for i in chosen]
-            length = min(map(len, waves))
-            stacked = torch.from_numpy(np.stack([w[:length] for w in waves])).to(device)
-            out[chosen] = network.score(stacked).float().cpu().numpy()  # type: ignore[operator]
-    return out
+        for length, places in sorted(same.items()):
+            for first in range(0, len(places), batch):
+                chosen = places[first : first + batch]
+                waves = [tile(cache.samples(clips[i], variant)[start:end], length) for i, start, end in chosen]
+                logits = network.score(torch.from_numpy(np.stack(waves)).to(device))  # type: ignore[operator]
+                np.add.at(out, [i for i, _, _ in chosen], logits.float().cpu().numpy())
+    return out / counts
 
 
 def dev_metrics(manifest: Manifest, logits: NDArray[np.float64], train_systems: frozenset[str]) -> dict[str, float]:

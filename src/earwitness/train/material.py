@@ -76,7 +76,7 @@ class Recordings:
         return self.manifest
 
     def logits(self, network: nn.Module, device: torch.device) -> list[NDArray[np.float64]]:
-        """Of the first window of each clip, as it is and after a codec."""
+        """The mean over the windows of each clip, as it is and after a codec."""
         ids = [row.id for row in self.dev]
         return [dev_logits(network, self._dev, ids, variant=v, window=self.window, device=device) for v in (0, 1)]
 

@@ -1,0 +1,54 @@
+"""Logits of dev are those of a scan: every window, repeated where short, and their mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from earwitness.audio.windows import WindowPlan, tile
+from earwitness.train.cache import AudioCache
+from earwitness.train.devset import dev_logits
+
+PLAN = WindowPlan(2.0, 2.0, 1.0)
+LENGTHS = {"short": 9000, "minimum": 16000, "between": 20001, "window": 32000, "two": 50000, "three": 96000}
+
+
+class Loud(nn.Module):
+    """Something that is not linear in the samples and depends on where they stand."""
+
+    def score(self, waveform: Tensor) -> Tensor:
+        assert waveform.shape[1] <= PLAN.length
+        ramp = torch.linspace(0, 1, waveform.shape[1])
+        return ((waveform * ramp).square().mean(1) * 1e4).log()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> AudioCache:
+    rng = np.random.default_rng(0)
+    parts, clips, at = [], {}, 0
+    for name, count in LENGTHS.items():
+        parts.append((rng.standard_normal(count) * 3000).astype(np.int16))
+        clips[name] = [[at, count, 1 / 32768]]
+        at += count
+    np.concatenate(parts).tofile(tmp_path / "audio.i16")
+    index = {"key": "test", "variants": 0, "failed": {}, "clips": clips}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    return AudioCache(tmp_path)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 32])
+def test_dev_logits_are_the_mean_over_the_windows_of_a_scan(cache: AudioCache, batch: int) -> None:
+    network, names = Loud(), list(LENGTHS)
+    wanted = []
+    for name in names:
+        x = cache.samples(name)
+        heard = [tile(x[a:b], PLAN.scored_length(b - a)) for a, b in PLAN.bounds(x.size)]
+        wanted.append(np.mean([float(network.score(torch.from_numpy(w)[None])) for w in heard]))
+    found = dev_logits(network, cache, names, window=PLAN, batch=batch)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert np.ptp(found) > 0
