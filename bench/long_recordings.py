@@ -41,7 +41,7 @@ OWN = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Heard:
-    """One recording as the detector heard it; ``windows`` are start, end, raw score, LLR and seconds of speech."""
+    """One recording as the detector heard it; ``windows`` are start, end, raw score, LLR and new seconds of speech."""
 
     name: str
     kind: str
@@ -91,7 +91,7 @@ def hear(detector: Detector, manifest: Manifest, work: Path, *, count: int, seed
             if made.name in found:
                 continue
             heard = detector.score_file(encoded(made.samples, "wav"))
-            windows = [[w.start, w.end, w.raw, w.llr, w.speech] for w in heard.windows]
+            windows = [[w.start, w.end, w.raw, w.llr, w.fresh] for w in heard.windows]
             facts = (made.name, made.kind, made.seconds, made.start, made.end, heard.reason, heard.speech, windows)
             found[made.name] = Heard(*facts)
             file.write(json.dumps(vars(found[made.name])) + "\n")

@@ -37,12 +37,12 @@ CALIBRATION = 96
 DRAWS = 1000
 
 
-def windows(rows: Manifest, plan: WindowPlan) -> Iterator[NDArray[np.float32]]:
-    """The windows of each recording, (n, samples)."""
+def windows(rows: Manifest, plan: WindowPlan) -> Iterator[tuple[NDArray[np.float32], list[int]]]:
+    """The windows of each recording, (n, samples), and what each weighs."""
     for row in rows:
         x = decode(rows.file(row)).samples
         parts = [tile(x[a:b], plan.scored_length(b - a)) for a, b in plan.bounds(x.size)]
-        yield np.stack(parts)
+        yield np.stack(parts), plan.fresh(x.size)
 
 
 def parts(model: Any) -> Iterator[tuple[str, bytes]]:
@@ -135,12 +135,12 @@ def main() -> int:
     spoof, sources = np.array([r.spoof for r in heard]), [r.source for r in heard]
     whole = onnx.load(str(detector.folder / "model.onnx"))
     forms: dict[str, bytes] = {"as it ships": whole.SerializeToString(), **dict(parts(whole))}
-    forms["int8"] = int8(whole, list(windows(train, plan)))
+    forms["int8"] = int8(whole, [x for x, _ in windows(train, plan)])
     sessions = {name: inner.session(data) for name, data in forms.items()}
     scores: dict[str, list[float]] = {name: [] for name in forms}
-    for x in windows(heard, plan):
+    for x, weights in windows(heard, plan):
         for name, session in sessions.items():
-            scores[name].append(pool(session.run(None, {"waveform": x})[0].reshape(-1), np.ones(len(x)), pooling))
+            scores[name].append(pool(session.run(None, {"waveform": x})[0].reshape(-1), weights, pooling))
     place = ", ".join(filter(None, (machine_name(), given.note)))
     chosen = draws(spoof, sources)
     first = np.array(scores["as it ships"])

@@ -143,8 +143,8 @@ def floor(r: Results) -> list[str]:
     gives = macs / cost / float(rate_row["value"])
     least_all = least + float(decode_row["value"])
     text += [
-        f"- One window of {seconds:g} s takes {macs / 1e6:,.0f} million multiply-adds ({transforms / macs:.0%} of them the "
-        f"Fourier transforms) and {cost * 1000:.1f} ms.",
+        f"- One window of {seconds:g} s takes {macs / 1e6:,.0f} million multiply-adds ({transforms / macs:.0%} of them "
+        f"the Fourier transforms) and {cost * 1000:.1f} ms.",
         f"- A large matrix product on the same core does {float(rate_row['value']) / 1e9:.1f} thousand million a "
         f"second; the network reaches {gives:.0%} of that.",
         f"- At that rate the windows of an hour would take {least:.1f} s. FFmpeg and the resampler alone take "

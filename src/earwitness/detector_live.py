@@ -220,7 +220,7 @@ class LiveScan:
         self._recent.append(window)
         while self._recent[0].start < window.end - self._rule.memory and len(self._recent) > 1:
             self._recent.popleft()
-        raw = pool([w.raw for w in self._recent], [w.speech for w in self._recent], self._detector.info.pooling)
+        raw = pool([w.raw for w in self._recent], [w.fresh for w in self._recent], self._detector.info.pooling)
         recent = self._stream.speech_between(self._recent[0].start, window.end)
         llr = float(self._detector.info.calibration.apply(raw, recent))
         quality = self._stream.quality()

@@ -5,8 +5,9 @@ A :class:`DetectorStream` takes blocks of 16 kHz mono samples and gives windows 
 - A window is scored if it holds at least :data:`SPEECH_SECONDS` of speech or :data:`SPEECH_SHARE` of itself.
 - If no window does, the :data:`SPARE` windows with most speech are scored at the end, so that there is a score even
   where the verdict will be "inconclusive".
-- The recording's raw score pools the windows' raw scores by their speech; it is calibrated by the seconds of speech in
-  the whole recording. A window's own LLR is calibrated as if the window were all there is.
+- The recording's raw score pools the windows' raw scores, each weighed by the speech that no window before it held, so
+  that every second counts once and a few samples more change next to nothing; it is calibrated by the seconds of speech
+  in the whole recording. A window's own LLR is calibrated as if the window were all there is.
 """
 
 from __future__ import annotations
@@ -83,13 +84,14 @@ class KnownSpeech:
 
 @dataclass(frozen=True, slots=True)
 class ScoredWindow:
-    """One window: seconds from the start, raw score, LLR, seconds of speech."""
+    """One window: seconds from the start, raw score, LLR, seconds of speech, and of speech in no window before it."""
 
     start: float
     end: float
     raw: float
     llr: float
     speech: float
+    fresh: float
 
     def stretch(self) -> Stretch:
         """The window as it stands in a verdict."""
@@ -163,6 +165,7 @@ class DetectorStream:
         self._known = 0
         self._windows: list[ScoredWindow] = []
         self._broken = 0
+        self._scored_to = 0
 
     @property
     def seconds(self) -> float:
@@ -215,7 +218,7 @@ class DetectorStream:
             if not enough:
                 reason = f"only {self.seconds:.2f} s of audio; at least {LEAST_SECONDS} s are needed for a score"
             return Heard(None, None, (), speech, self.seconds, quality, reason, warnings)
-        raw = pool([w.raw for w in self._windows], [w.speech for w in self._windows], self._pooling)
+        raw = pool([w.raw for w in self._windows], [w.fresh for w in self._windows], self._pooling)
         llr = float(self._calibration.apply(raw, speech))
         return Heard(raw, llr, tuple(self._windows), speech, self.seconds, quality, None, warnings)
 
@@ -257,7 +260,9 @@ class DetectorStream:
                     self._broken += 1
                     continue
                 llr = float(self._calibration.apply(raw, speech))
-                seconds = (start / SAMPLE_RATE, (start + samples.size) / SAMPLE_RATE)
-                out.append(ScoredWindow(*seconds, raw, llr, speech))
+                end = start + samples.size
+                fresh = self._speech_between(max(start, self._scored_to), end)
+                self._scored_to = end
+                out.append(ScoredWindow(start / SAMPLE_RATE, end / SAMPLE_RATE, raw, llr, speech, fresh))
         self._windows += out
         return out

@@ -71,12 +71,13 @@ def test_windows_without_speech_are_left_out() -> None:
     assert heard.windows[3].speech == pytest.approx(1.0, abs=0.04)
 
 
-def test_the_score_weighs_windows_by_speech_and_is_calibrated_by_all_of_it() -> None:
+def test_the_score_weighs_windows_by_new_speech_and_is_calibrated_by_all_of_it() -> None:
     heard, _, _ = hear(signal((2, 0.5), (1, 1.0)))
     first, last = heard.windows
-    assert heard.raw == pytest.approx(
-        (first.raw * first.speech + last.raw * last.speech) / (first.speech + last.speech)
-    )
+    assert first.fresh == first.speech
+    assert last.fresh == pytest.approx(heard.speech - first.speech)
+    assert last.fresh < last.speech
+    assert heard.raw == pytest.approx((first.raw * first.fresh + last.raw * last.fresh) / heard.speech)
     assert heard.speech == pytest.approx(3.0, abs=0.04)
     assert heard.llr == pytest.approx(float(CALIBRATION.apply(heard.raw, heard.speech)))
     assert first.llr == pytest.approx(2 * first.raw + 1)

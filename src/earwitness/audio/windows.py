@@ -87,6 +87,20 @@ class WindowPlan:
             out.append((n - self.length, n))
         return out
 
+    def fresh(self, n: int) -> list[int]:
+        """Samples of each window of :meth:`bounds` that no window before it holds: what it weighs in a mean.
+
+        Examples
+        --------
+        >>> WindowPlan(4.0, 4.0, 1.0).fresh(5 * 16000)
+        [64000, 16000]
+        """
+        out, known = [], 0
+        for start, end in self.bounds(n):
+            out.append(end - max(start, known))
+            known = end
+        return out
+
 
 def tile(samples: Samples, minimum: int) -> Samples:
     """``samples`` (n,), repeated from the start until they are ``minimum`` long; longer ones come back as they are.

@@ -83,7 +83,7 @@ class PhaseSpectrogram(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         s = self.settings
         spectrum = F.conv1d(levelled(waveform.float()).unsqueeze(1), self.basis, stride=s.hop)
-        real, imag, real_next, imag_next = spectrum.split(s.bins, dim=1)
+        real, imag, real_next, imag_next = torch.split(spectrum, s.bins, dim=1)
         power = real.square() + imag.square()
         log = (power / self.unit + self.floor).log() / 4.0 + 1.0
         across, along = real_next * real + imag_next * imag, imag_next * real - real_next * imag

@@ -63,14 +63,14 @@ class Trial:
 
 
 def of_windows(twin: Scoring, plan: WindowPlan) -> Callable[[Tensor], Tensor]:
-    """The mean logit over a clip's windows as a function of its samples ``(n,)``; short ones are repeated as in a scan.
+    """The mean logit over a clip's windows, as in a scan, as a function of its samples ``(n,)``.
 
     Parameters
     ----------
     twin:
         Scores windows.
     plan:
-        How the detector cuts.
+        How the detector cuts, repeats what is short, and weighs.
     """
 
     def score(samples: Tensor) -> Tensor:
@@ -79,7 +79,8 @@ def of_windows(twin: Scoring, plan: WindowPlan) -> Callable[[Tensor], Tensor]:
             window = samples[start:end]
             length = plan.scored_length(window.shape[0])
             logits.append(twin.score(window.repeat(-(-length // window.shape[0]))[None, :length]))
-        return torch.cat(logits).mean()
+        weights = torch.tensor(plan.fresh(samples.shape[0]), dtype=torch.float32)
+        return (torch.cat(logits) * weights).sum() / weights.sum()
 
     return score
 

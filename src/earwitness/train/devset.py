@@ -26,27 +26,26 @@ def dev_logits(
     batch: int = 32,
     device: torch.device | str = "cpu",
 ) -> NDArray[np.float64]:
-    """Mean logits over the windows of each clip, cut and repeated as in a scan, in the order of ``clips``.
+    """Mean logits over the windows of each clip, cut, repeated and weighed as in a scan, in the order of ``clips``.
 
     Windows of one length are scored together, at most ``batch`` at a time, so none is padded or cut short.
     """
-    same: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    counts = np.ones(len(clips))
+    same: dict[int, list[tuple[int, int, int, float]]] = defaultdict(list)
     for i, clip in enumerate(clips):
-        bounds = window.bounds(cache.length(clip, variant))
-        counts[i] = max(len(bounds), 1)
-        for start, end in bounds:
-            same[window.scored_length(end - start)].append((i, start, end))
+        length = cache.length(clip, variant)
+        for (start, end), fresh in zip(window.bounds(length), window.fresh(length), strict=True):
+            same[window.scored_length(end - start)].append((i, start, end, fresh / length))
     out = np.zeros(len(clips))
     network.eval()
     with torch.inference_mode():
         for length, places in sorted(same.items()):
             for first in range(0, len(places), batch):
                 chosen = places[first : first + batch]
-                waves = [tile(cache.samples(clips[i], variant)[start:end], length) for i, start, end in chosen]
+                waves = [tile(cache.samples(clips[i], variant)[start:end], length) for i, start, end, _ in chosen]
                 logits = network.score(torch.from_numpy(np.stack(waves)).to(device))  # type: ignore[operator]
-                np.add.at(out, [i for i, _, _ in chosen], logits.float().cpu().numpy())
-    return out / counts
+                weights = [weight for *_, weight in chosen]
+                np.add.at(out, [i for i, *_ in chosen], logits.double().cpu().numpy() * weights)
+    return out
 
 
 def dev_metrics(manifest: Manifest, logits: NDArray[np.float64], train_systems: frozenset[str]) -> dict[str, float]:
