@@ -1,4 +1,4 @@
-"""Logits of dev are those of a scan: every window, repeated where short, and their mean, in which every second counts once."""
+"""Logits of dev are those of a scan: every window, repeated where short, every second counted once."""
 
 from __future__ import annotations
 
