@@ -208,8 +208,8 @@ def lab(r: Results) -> list[str]:
 
 
 def choices() -> list[str]:
-    """Overlap, int8 and parts: measured on dev for deciding, nothing changed."""
-    out = ["## What was weighed and not done", ""]
+    """Windows, int8 and parts: measured on dev for deciding."""
+    out = ["## What was weighed", ""]
     for name, text in (
         (
             "overlap.csv",

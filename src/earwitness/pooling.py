@@ -1,6 +1,7 @@
 """From windows to one score per recording, to a curve over time, and to the spans that look generated.
 
-- The score pools the windows' raw scores, each weighed by its seconds of speech, with the rule that the detector names.
+- The score pools the windows' raw scores, each weighed by the seconds of speech that no window before it held, with the
+  rule that the detector names.
 - The curve gives each stretch of time the mean of the windows that cover it, so overlaps count once.
 - A span is a run of touching stretches that lie above a limit, see :class:`SpanRule`.
 """
