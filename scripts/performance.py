@@ -107,7 +107,7 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
 def targets(r: Results) -> list[str]:
     """What was wanted, and what it is."""
     lines = [[text, wanted, cell(r.found.get((m, d)))] for text, wanted, m, d in TARGETS]
-    why = "Accuracy went first: three networks hear each moment twice, and each made the detector better on dev."
+    why = "Accuracy went first: three networks hear every moment, and each made the detector better on dev."
     return ["## What was wanted", "", *table(["what", "wanted", "measured"], lines), why, ""]
 
 
