@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -89,17 +91,28 @@ def graph_of(module: torch.nn.Module, names: list[str]) -> bytes:
     return file.getvalue()
 
 
-def test_log_spectrogram_against_scipy() -> None:
+def unit_noise(seed: int) -> np.ndarray:
+    """A second of white noise of unit power."""
+    wave = np.random.default_rng(seed).standard_normal(16_000)
+    return wave / np.sqrt(np.mean(wave**2))
+
+
+def scipy_spectrum(wave: np.ndarray, s: Any) -> np.ndarray:
+    """The complex spectrum (bins, frames) by ``scipy.signal.stft``, as the sum over a Hann window."""
     signal = pytest.importorskip("scipy.signal")
-    front_end = made("log_spectrogram")
-    s = front_end.settings
-    wave = np.random.default_rng(2).standard_normal(16_000)
-    wave /= np.sqrt(np.mean(wave**2))
     window = signal.get_window("hann", s.n_fft)
-    _, _, reference = signal.stft(
+    _, _, out = signal.stft(
         wave, window=window, nperseg=s.n_fft, noverlap=s.n_fft - s.hop, boundary=None, padded=False, scaling="spectrum"
     )
-    power = np.abs(reference[: s.bins] * window.sum()) ** 2 / np.sum(window**2)
+    return out * window.sum()
+
+
+def test_log_spectrogram_against_scipy() -> None:
+    front_end = made("log_spectrogram")
+    s = front_end.settings
+    wave = unit_noise(2)
+    # a Hann window's squares sum to three eighths of its length
+    power = np.abs(scipy_spectrum(wave, s)[: s.bins]) ** 2 / (0.375 * s.n_fft)
     expected = np.log(power + front_end.floor) / 4 + 1
     ours = front_end(torch.from_numpy(wave[None].astype(np.float32)))[0, 0].numpy()
     # single precision: near the floor, 70 dB under the rest, a thousandth of a natural log
@@ -114,21 +127,11 @@ def test_log_spectrogram_does_not_hear_the_level() -> None:
 
 def test_phase_spectrogram_against_scipy() -> None:
     """The angles from ``scipy.signal.stft`` of the recording and of the recording a shift later."""
-    signal = pytest.importorskip("scipy.signal")
     front_end = made("phase_spectrogram")
     s = front_end.settings
-    wave = np.random.default_rng(5).standard_normal(16_000)
-    wave /= np.sqrt(np.mean(wave**2))
-
-    def spectrum(x: np.ndarray) -> np.ndarray:
-        window = signal.get_window("hann", s.n_fft)
-        _, _, out = signal.stft(
-            x, window=window, nperseg=s.n_fft, noverlap=s.n_fft - s.hop, boundary=None, padded=False, scaling="spectrum"
-        )
-        return out * window.sum()
-
+    wave = unit_noise(5)
     ours = front_end(torch.from_numpy(wave[None].astype(np.float32)))[0].numpy()
-    now, later = spectrum(wave)[:, : ours.shape[2]], spectrum(wave[s.shift :])[:, : ours.shape[2]]
+    now, later = (scipy_spectrum(x, s)[:, : ours.shape[2]] for x in (wave, wave[s.shift :]))
     middle = np.exp(-2j * np.pi * np.arange(s.bins) * s.shift / s.n_fft)[:, None]
     moved = np.angle(later[: s.bins] * np.conj(now[: s.bins]) * middle)
     delay = np.angle(-now[1 : s.bins] * np.conj(now[: s.bins - 1]))

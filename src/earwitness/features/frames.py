@@ -32,6 +32,26 @@ def fixed_length(waveform: Tensor, samples: int) -> Tensor:
     return waveform.repeat(1, times)[:, :samples]
 
 
+def windowed_basis(n_fft: int, bins: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the first ``bins`` frequencies under a periodic Hann window, ``(bins, n_fft)`` float64 each.
+
+    Raises
+    ------
+    ConfigError
+        If ``bins`` is more than the transform has.
+
+    Examples
+    --------
+    >>> [part.shape for part in windowed_basis(256, 129)]
+    [torch.Size([129, 256]), torch.Size([129, 256])]
+    """
+    if bins > n_fft // 2 + 1:
+        raise ConfigError(f"frontend.bins: {bins} is more than n_fft // 2 + 1 = {n_fft // 2 + 1}")
+    window = torch.hann_window(n_fft, dtype=torch.float64)
+    angle = torch.outer(torch.arange(bins), torch.arange(n_fft)) * (2 * math.pi / n_fft)
+    return angle.cos() * window, angle.sin() * window
+
+
 def levelled(waveform: Tensor) -> Tensor:
     """``(batch, samples)`` divided by its root mean square; what lies below -100 dB stays next to nothing.
 

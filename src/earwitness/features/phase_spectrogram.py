@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.errors import ConfigError
-from earwitness.features.frames import levelled
+from earwitness.features.frames import levelled, windowed_basis
 
 TINY = 1e-9
 
@@ -64,20 +64,18 @@ class PhaseSpectrogram(nn.Module):
     def __init__(self, settings: PhaseSpectrogramSettings) -> None:
         super().__init__()
         s = self.settings = settings
-        if s.bins > s.n_fft // 2 + 1:
-            raise ConfigError(f"frontend.bins: {s.bins} is more than n_fft // 2 + 1 = {s.n_fft // 2 + 1}")
         if s.shift < 1:
             raise ConfigError(f"frontend.shift: {s.shift} is not at least 1")
-        window = torch.hann_window(s.n_fft, dtype=torch.float64)
-        angle = torch.outer(torch.arange(s.bins), torch.arange(s.n_fft)) * (2 * math.pi / s.n_fft)
-        one = torch.cat([angle.cos() * window, -angle.sin() * window])
+        cosines, sines = windowed_basis(s.n_fft, s.bins)
+        one = torch.cat([cosines, -sines])
         both = torch.cat([F.pad(one, (0, s.shift)), F.pad(one, (s.shift, 0))])
         turn = torch.arange(s.bins, dtype=torch.float64) * (2 * math.pi * s.shift / s.n_fft)
         self.basis: Tensor
         self.turn: Tensor
         self.register_buffer("basis", both.float().unsqueeze(1), persistent=False)
         self.register_buffer("turn", torch.stack([turn.cos(), turn.sin()]).float().unsqueeze(-1), persistent=False)
-        self.unit = float(window.square().sum())
+        # white noise of unit variance has this power in every bin
+        self.unit = 3 / 8 * s.n_fft
         self.floor = 10.0 ** (s.floor_db / 10.0)
 
     def forward(self, waveform: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earwitness.errors import ConfigError
-from earwitness.features.frames import levelled
+from earwitness.features.frames import levelled, windowed_basis
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,13 @@ class LogSpectrogram(nn.Module):
 
     def __init__(self, settings: LogSpectrogramSettings) -> None:
         super().__init__()
-        if settings.bins > settings.n_fft // 2 + 1:
-            raise ConfigError(f"frontend.bins: {settings.bins} is more than n_fft // 2 + 1 = {settings.n_fft // 2 + 1}")
         self.settings = settings
-        window = torch.hann_window(settings.n_fft, dtype=torch.float64)
-        angle = torch.outer(torch.arange(settings.bins), torch.arange(settings.n_fft)) * (2 * math.pi / settings.n_fft)
         # a convolution with the windowed basis costs half of what an FFT node costs in onnxruntime
-        basis = torch.cat([angle.cos() * window, angle.sin() * window]).float().unsqueeze(1)
+        basis = torch.cat(windowed_basis(settings.n_fft, settings.bins)).float().unsqueeze(1)
         self.basis: Tensor
         self.register_buffer("basis", basis, persistent=False)
         # white noise of unit variance has this power in every bin
-        self.unit = float(window.square().sum())
+        self.unit = 3 / 8 * settings.n_fft
         self.floor = 10.0 ** (settings.floor_db / 10.0)
 
     @property
