@@ -31,7 +31,9 @@ class PhaseSpectrogramSettings:
         Samples between the two windows whose phases are compared; frequencies up to ``8000 / shift`` Hz beside the
         middle of a bin are told apart.
     floor_db:
-        Power below this, relative to white noise of the clip's own mean power, counts as nothing and has no phase.
+        Power below this, relative to white noise of the clip's own mean power, counts as nothing.
+    angle_floor_db:
+        The same for the angles, whose cosine and sine fade out there. Far below -50 dB single precision turns them.
     """
 
     n_fft: int = 256
@@ -39,6 +41,7 @@ class PhaseSpectrogramSettings:
     bins: int = 128
     shift: int = 16
     floor_db: float = -70.0
+    angle_floor_db: float = -50.0
 
 
 class PhaseSpectrogram(nn.Module):
@@ -85,7 +88,7 @@ class PhaseSpectrogram(nn.Module):
         power = real.square() + imag.square()
         log = (power / self.unit + self.floor).log() / 4.0 + 1.0
         across, along = real_next * real + imag_next * imag, imag_next * real - real_next * imag
-        least = self.unit * self.floor
+        least = self.unit * 10.0 ** (s.angle_floor_db / 10.0)
         size = magnitude(power, real_next.square() + imag_next.square()) + least
         cosine = (across * self.turn[0] + along * self.turn[1]) / size
         sine = (along * self.turn[0] - across * self.turn[1]) / size
