@@ -133,14 +133,17 @@ def test_phase_spectrogram_against_scipy() -> None:
     ours = front_end(torch.from_numpy(wave[None].astype(np.float32)))[0].numpy()
     now, later = (scipy_spectrum(x, s)[:, : ours.shape[2]] for x in (wave, wave[s.shift :]))
     middle = np.exp(-2j * np.pi * np.arange(s.bins) * s.shift / s.n_fft)[:, None]
-    moved = np.angle(later[: s.bins] * np.conj(now[: s.bins]) * middle)
-    delay = np.angle(-now[1 : s.bins] * np.conj(now[: s.bins - 1]))
-    loud = np.abs(now[: s.bins]) > 0.5
-    loud &= (np.abs(now[1 : s.bins + 1]) > 0.5) & (np.abs(later[: s.bins]) > 0.5)
-    for channel, wanted in ((1, 2 * np.cos(moved) - 1), (2, 2 * np.sin(moved))):
-        np.testing.assert_allclose(ours[channel][loud], wanted[loud], atol=2e-3)
-    for channel, wanted in ((3, np.cos(delay)), (4, np.sin(delay))):
-        np.testing.assert_allclose(ours[channel][:-1][loud[:-1]], wanted[loud[:-1]], atol=2e-3)
+    least = 0.375 * s.n_fft * 10 ** (s.angle_floor_db / 10)
+
+    def coherence(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return other * np.conj(one) / ((np.abs(one) ** 2 + np.abs(other) ** 2) / 2 + least)
+
+    moved = coherence(now[: s.bins], later[: s.bins]) * middle
+    delay = -coherence(now[: s.bins - 1], now[1 : s.bins])
+    np.testing.assert_allclose(ours[1], 2 * moved.real - 1, atol=1e-3)
+    np.testing.assert_allclose(ours[2], 2 * moved.imag, atol=1e-3)
+    np.testing.assert_allclose(ours[3][:-1], delay.real, atol=1e-3)
+    np.testing.assert_allclose(ours[4][:-1], delay.imag, atol=1e-3)
     assert (ours[3:, -1] == 0).all()
 
 

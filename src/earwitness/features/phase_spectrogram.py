@@ -12,8 +12,6 @@ from torch.nn import functional as F
 from earwitness.errors import ConfigError
 from earwitness.features.frames import levelled, windowed_basis
 
-TINY = 1e-9
-
 
 @dataclass(frozen=True)
 class PhaseSpectrogramSettings:
@@ -50,8 +48,8 @@ class PhaseSpectrogram(nn.Module):
     The first angle is by how much the phase of a bin moved on in ``shift`` samples, less what the middle of the bin
     moves (the instantaneous frequency; its cosine is ``2 cos - 1``, its sine doubled, for it is seldom far from 0). The
     second is by how much the phase changes to the next bin (the group delay, from the middle of the window). Both are
-    free of where the clip begins. After Wu, Chng and Li, "Detecting converted speech and natural speech", Interspeech
-    2012, who take the phase itself. Frames do not reach over the edges:
+    free of where the clip begins; both shrink where the two powers differ. After Wu, Chng and Li, "Detecting converted
+    speech and natural speech", Interspeech 2012, who take the phase itself. Frames do not reach over the edges:
     ``frames = 1 + (samples - n_fft - shift) // hop``.
 
     Examples
@@ -89,23 +87,13 @@ class PhaseSpectrogram(nn.Module):
         log = (power / self.unit + self.floor).log() / 4.0 + 1.0
         across, along = real_next * real + imag_next * imag, imag_next * real - real_next * imag
         least = self.unit * 10.0 ** (s.angle_floor_db / 10.0)
-        size = magnitude(power, real_next.square() + imag_next.square()) + least
+        # by the mean of the powers and not by their product, which is next to nothing where one of them is
+        size = (power + real_next.square() + imag_next.square()) / 2 + least
         cosine = (across * self.turn[0] + along * self.turn[1]) / size
         sine = (along * self.turn[0] - across * self.turn[1]) / size
         real_up, imag_up, power_up = (F.pad(x[:, 1:], (0, 0, 0, 1)) for x in (real, imag, power))
-        size_up = magnitude(power, power_up) + least
+        size_up = (power + power_up) / 2 + least
         # a delay of half a window turns the sign
         delay_cosine = -(real_up * real + imag_up * imag) / size_up
         delay_sine = -(imag_up * real - real_up * imag) / size_up
         return torch.stack([log, 2 * cosine - 1, 2 * sine, delay_cosine, delay_sine], dim=1)
-
-
-def magnitude(one: Tensor, other: Tensor) -> Tensor:
-    """Geometric mean of two powers; bounded below, so that its gradient stays finite in silence.
-
-    Examples
-    --------
-    >>> magnitude(torch.tensor(4.0), torch.tensor(9.0))
-    tensor(6.)
-    """
-    return (one.clamp_min(TINY) * other.clamp_min(TINY)).sqrt()
