@@ -32,8 +32,8 @@ def fixed_length(waveform: Tensor, samples: int) -> Tensor:
     return waveform.repeat(1, times)[:, :samples]
 
 
-def windowed_basis(n_fft: int, bins: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the first ``bins`` frequencies under a periodic Hann window, ``(bins, n_fft)`` float64 each.
+def windowed_basis(n_fft: int, window: Tensor, bins: int) -> Tensor:
+    """Cosines, then sines, of the first ``bins`` frequencies under ``window``: ``(2 * bins, len(window))`` float64.
 
     Raises
     ------
@@ -42,14 +42,24 @@ def windowed_basis(n_fft: int, bins: int) -> tuple[Tensor, Tensor]:
 
     Examples
     --------
-    >>> [part.shape for part in windowed_basis(256, 129)]
-    [torch.Size([129, 256]), torch.Size([129, 256])]
+    >>> windowed_basis(256, torch.hann_window(200), 129).shape
+    torch.Size([258, 200])
     """
     if bins > n_fft // 2 + 1:
         raise ConfigError(f"frontend.bins: {bins} is more than n_fft // 2 + 1 = {n_fft // 2 + 1}")
-    window = torch.hann_window(n_fft, dtype=torch.float64)
-    angle = torch.outer(torch.arange(bins), torch.arange(n_fft)) * (2 * math.pi / n_fft)
-    return angle.cos() * window, angle.sin() * window
+    angle = torch.outer(torch.arange(bins), torch.arange(len(window))) * (2 * math.pi / n_fft)
+    return torch.cat([angle.cos(), angle.sin()]) * window.double()
+
+
+def log_power(power: Tensor, unit: float, floor: float) -> Tensor:
+    """Natural log of ``power / unit + floor``, scaled to about unit spread for speech of unit power.
+
+    Examples
+    --------
+    >>> log_power(torch.tensor([2.0]), 2.0, 0.0).tolist()
+    [1.0]
+    """
+    return (power / unit + floor).log() / 4.0 + 1.0
 
 
 def levelled(waveform: Tensor) -> Tensor:
@@ -118,13 +128,11 @@ class PowerSpectrum(nn.Module):
         self.hop = hop
         left = n_fft // 2 - (n_fft - length) // 2
         self.padding = (left, length - left)
-        angle = torch.outer(torch.arange(self.bins), torch.arange(length)) * (2 * math.pi / n_fft)
-        window = window.double()
-        basis = torch.cat([angle.cos() * window, angle.sin() * window]).float().unsqueeze(1)
+        basis = windowed_basis(n_fft, window, self.bins).float().unsqueeze(1)
         self.basis: Tensor
         self.register_buffer("basis", basis, persistent=False)
         # white noise of unit variance has this power in every bin
-        self.unit = float(window.square().sum())
+        self.unit = float(window.double().square().sum())
 
     def forward(self, waveform: Tensor) -> Tensor:
         spectrum = F.conv1d(F.pad(waveform, self.padding).unsqueeze(1), self.basis, stride=self.hop)

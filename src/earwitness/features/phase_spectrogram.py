@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.errors import ConfigError
-from earwitness.features.frames import levelled, windowed_basis
+from earwitness.features.frames import levelled, log_power, windowed_basis
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ class PhaseSpectrogram(nn.Module):
         s = self.settings = settings
         if s.shift < 1:
             raise ConfigError(f"frontend.shift: {s.shift} is not at least 1")
-        cosines, sines = windowed_basis(s.n_fft, s.bins)
-        one = torch.cat([cosines, -sines])
+        window = torch.hann_window(s.n_fft, dtype=torch.float64)
+        one = windowed_basis(s.n_fft, window, s.bins)
+        one[s.bins :].neg_()
         both = torch.cat([F.pad(one, (0, s.shift)), F.pad(one, (s.shift, 0))])
         turn = torch.arange(s.bins, dtype=torch.float64) * (2 * math.pi * s.shift / s.n_fft)
         self.basis: Tensor
@@ -76,7 +77,7 @@ class PhaseSpectrogram(nn.Module):
         self.register_buffer("basis", both.float().unsqueeze(1), persistent=False)
         self.register_buffer("turn", torch.stack([turn.cos(), turn.sin()]).float().unsqueeze(-1), persistent=False)
         # white noise of unit variance has this power in every bin
-        self.unit = 3 / 8 * s.n_fft
+        self.unit = float(window.square().sum())
         self.floor = 10.0 ** (s.floor_db / 10.0)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class PhaseSpectrogram(nn.Module):
         spectrum = F.conv1d(levelled(waveform.float()).unsqueeze(1), self.basis, stride=s.hop)
         real, imag, real_next, imag_next = torch.split(spectrum, s.bins, dim=1)
         power = real.square() + imag.square()
-        log = (power / self.unit + self.floor).log() / 4.0 + 1.0
+        log = log_power(power, self.unit, self.floor)
         across, along = real_next * real + imag_next * imag, imag_next * real - real_next * imag
         least = self.unit * 10.0 ** (s.angle_floor_db / 10.0)
         # by the mean of the powers and not by their product, which is next to nothing where one of them is

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earwitness.features.frames import levelled, windowed_basis
+from earwitness.features.frames import levelled, log_power, windowed_basis
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,13 @@ class LogSpectrogram(nn.Module):
     def __init__(self, settings: LogSpectrogramSettings) -> None:
         super().__init__()
         self.settings = settings
+        window = torch.hann_window(settings.n_fft, dtype=torch.float64)
         # a convolution with the windowed basis costs half of what an FFT node costs in onnxruntime
-        basis = torch.cat(windowed_basis(settings.n_fft, settings.bins)).float().unsqueeze(1)
+        basis = windowed_basis(settings.n_fft, window, settings.bins).float().unsqueeze(1)
         self.basis: Tensor
         self.register_buffer("basis", basis, persistent=False)
         # white noise of unit variance has this power in every bin
-        self.unit = 3 / 8 * settings.n_fft
+        self.unit = float(window.square().sum())
         self.floor = 10.0 ** (settings.floor_db / 10.0)
 
     @property
@@ -74,7 +75,7 @@ class LogSpectrogram(nn.Module):
         s = self.settings
         spectrum = F.conv1d(levelled(waveform.float()).unsqueeze(1), self.basis, stride=s.hop)
         power = spectrum[:, : s.bins].square() + spectrum[:, s.bins :].square()
-        log: Tensor = (power / self.unit + self.floor).log() / 4.0 + 1.0
+        log = log_power(power, self.unit, self.floor)
         if s.normalize == "level":
             return log.unsqueeze(1)
         centred = log - log.mean(dim=2, keepdim=True)
