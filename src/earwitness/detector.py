@@ -261,7 +261,7 @@ class Detector:
             warnings=heard.warnings,
             reason=reason,
             channel=heard.channel,
-            detector={"id": self.info.id, "version": self.info.version, "sha256": self.info.sha256},
+            detector=self.info.name,
             version=_version(),
             error_rates=quote(self.info.error_rates, quality, facts["codec"], own_limits=limits == own),
         )

@@ -85,6 +85,31 @@ class DetectorInfo:
         return str(self.data["files"][MODEL]["sha256"])
 
     @property
+    def settings(self) -> str:
+        """Of all that turns the model's scores into verdicts, 64 hexadecimal digits: other windows or limits, others.
+
+        The sha256 of window, pooling, calibration, limits, spans and error rates as JSON with sorted keys.
+        """
+        w, c, s = self.window, self.calibration, self.spans
+        made_of = {
+            "window": {"seconds": w.seconds, "hop": w.hop, "min_seconds": w.min_seconds},
+            "pooling": self.pooling,
+            "calibration": [c.edges, [(m.scale, m.offset) for m in c.maps]],
+            "thresholds": self.limits.to_dict(),
+            "spans": s.to_dict(),
+            "error_rates": self.error_rates,
+        }
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    @property
+    def name(self) -> dict[str, str]:
+        """What a verdict says of its detector: ``id``, ``version``, ``sha256`` of the model and ``settings``.
+
+        Two verdicts with the same four were reached by the same numbers.
+        """
+        return {"id": self.id, "version": self.version, "sha256": self.sha256, "settings": self.settings}
+
+    @property
     def error_rates(self) -> list[Mapping[str, Any]]:
         """Rows of measured error rates, see :mod:`earwitness.error_cells`."""
         return list(self.data.get("error_rates", []))

@@ -38,8 +38,9 @@ class Profile:
     ----------
     name:
         Shown with the detector's version in every verdict; letters, digits, ``-`` and ``_``.
-    detector, sha256:
-        Id and model file of the detector that it was made for.
+    detector, sha256, settings:
+        Id, model file and settings of the detector that it was made for, see
+        :attr:`~earwitness.detector_folder.DetectorInfo.name`.
     map:
         From the detector's llr to the profile's.
     thresholds:
@@ -51,6 +52,7 @@ class Profile:
     name: str
     detector: str
     sha256: str
+    settings: str
     map: Affine
     thresholds: Thresholds
     prior: float = 0.5
@@ -63,7 +65,7 @@ class Profile:
         return {
             "format": FORMAT,
             "name": self.name,
-            "detector": {"id": self.detector, "sha256": self.sha256},
+            "detector": {"id": self.detector, "sha256": self.sha256, "settings": self.settings},
             **asdict(self.map),
             "thresholds": asdict(self.thresholds),
             "prior": self.prior,
@@ -89,6 +91,7 @@ class Profile:
                 name=str(data["name"]),
                 detector=str(data["detector"]["id"]),
                 sha256=str(data["detector"]["sha256"]),
+                settings=str(data["detector"]["settings"]),
                 map=Affine(float(data["scale"]), float(data["offset"])),
                 thresholds=limits,
                 prior=float(data["prior"]),
@@ -138,13 +141,14 @@ def with_profile(detector: Detector, profile: Profile | Path | str) -> Detector:
     Raises
     ------
     DetectorError
-        If the profile was made for another model file.
+        If the profile was made for another model file, or for other windows, calibration or limits.
     """
     found = profile if isinstance(profile, Profile) else read_profile(profile)
     info = detector.info
-    if found.sha256 != info.sha256:
+    other = "another model file" if found.sha256 != info.sha256 else "other settings"
+    if (found.sha256, found.settings) != (info.sha256, info.settings):
         raise DetectorError(
-            f"the profile {found.name!r} was made for the detector {found.detector!r} with another model file",
+            f"the profile {found.name!r} was made for the detector {found.detector!r} with {other}",
             hint="make a profile for this detector with: earwitness calibrate",
         )
     scale, offset = found.map.scale, found.map.offset

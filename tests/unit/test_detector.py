@@ -162,7 +162,8 @@ def test_what_a_verdict_says(detector: Detector, spoof_clip: Path) -> None:
     assert verdict.path == str(spoof_clip)
     assert verdict.thresholds == Thresholds(-1.0, 1.0)
     assert verdict.probability == pytest.approx(1 / (1 + np.exp(-verdict.llr)))
-    assert verdict.detector == {"id": "tiny-tilt", "version": "0.0.1", "sha256": detector.info.sha256}
+    sha256, settings = detector.info.sha256, detector.info.settings
+    assert verdict.detector == {"id": "tiny-tilt", "version": "0.0.1", "sha256": sha256, "settings": settings}
     assert verdict.version == earwitness.__version__
     assert verdict.source["codec"] == "flac"
     assert verdict.quality["speech_seconds"] > 1
@@ -265,8 +266,28 @@ def test_pickled_and_saved_copies_score_the_same(detector: Detector, speech: np.
     detector.save(tmp_path / "copy")
     copy = load_detector(tmp_path / "copy")
     assert copy.score(speech).llr == expected
-    assert copy.info.sha256 == detector.info.sha256
+    assert copy.info.name == detector.info.name
     assert copy.info.data["created"] == detector.info.data["created"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["window"].update(hop=1.0),
+        lambda d: d.update(pooling="max"),
+        lambda d: d["calibration"]["bands"][0].update(offset=0.25),
+        lambda d: d["thresholds"].update(human=-1.5),
+        lambda d: d.update(spans={"threshold": 9.0}),
+    ],
+)
+def test_a_detector_with_other_settings_has_another_name(tmp_path: Path, change: Callable[[Any], object]) -> None:
+    before = Detector.load(write_tiny(tmp_path / "detector")).info
+    edit(tmp_path / "detector", change)
+    after = Detector.load(tmp_path / "detector").info
+    assert after.sha256 == before.sha256
+    assert after.settings != before.settings
+    edit(tmp_path / "detector", lambda d: d.update(created="2020-01-01T00:00:00+00:00"))
+    assert Detector.load(tmp_path / "detector").info.name == after.name, "the date decides nothing"
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:

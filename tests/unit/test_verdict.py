@@ -38,7 +38,7 @@ def verdict(**change: Any) -> Verdict:
         source={"sha256": "0" * 64, "codec": "mp3", "container": "mp3", "duration": 4.0, "tags": {"encoder": "LAME"}},
         quality={"speech_seconds": 3.2, "snr_db": None},
         warnings=("clipped",),
-        detector={"id": "x", "version": "1", "sha256": "a" * 64},
+        detector={"id": "x", "version": "1", "sha256": "a" * 64, "settings": "b" * 64},
         version="0.1.0",
         error_rates={"text": "No measured rate for audio like this.", "cell": None},
     )

@@ -75,7 +75,7 @@ def row_of(item: Item, verdict: Verdict) -> Row:
         "channel": verdict.channel,
         **{name: verdict.source.get(name) for name in _FROM_SOURCE},
         **{name: verdict.quality.get(name) for name in _FROM_QUALITY},
-        "detector": f"{detector['id']} {detector['version']} {str(detector['sha256'])[:12]}",
+        "detector": " ".join([detector["id"], detector["version"], detector["sha256"][:12], detector["settings"][:12]]),
     }
     return _whole(item, found)
 

@@ -94,6 +94,7 @@ def _profile(
         name=title,
         detector=detector.info.id,
         sha256=detector.info.sha256,
+        settings=detector.info.settings,
         map=result.map,
         thresholds=result.thresholds,
         prior=prior,

@@ -113,9 +113,7 @@ def _detector(folder: Path | None) -> dict[str, Any]:
         "ok": score.raw == again.raw,
         "folder": place,
         "error": None,
-        "id": info.id,
-        "version": info.version,
-        "sha256": info.sha256,
+        **info.name,
         "test_llr": score.llr,
         "load_seconds": round(loaded - start, 4),
         "first_score_seconds": round(scored - loaded, 4),
@@ -159,5 +157,6 @@ def _show(facts: dict[str, Any]) -> None:
             line("", "hint: " + found["error"]["hint"])
         return
     line("", f"{found['id']} {found['version']}, sha256 {found['sha256']}", True)
+    line("", f"settings {found['settings']}")
     took = f"{found['window_seconds']:g} s window in {1000 * found['score_seconds']:.0f} ms"
     line("", f"runs: loaded in {1000 * found['load_seconds']:.0f} ms, {took}", found["ok"])

@@ -126,8 +126,7 @@ def _scorer(words: list[str], given: dict[str, Any]) -> tuple[Scorer, dict[str, 
         raise ConfigError(f"{words[0]!r} is no detector folder", hint="detectors have detector.json in them")
     detector = open_detector(words[0], jobs=given["jobs"], profile=given["profile"])
     entry = entry_of(detector, Scores.of((), ()), 0.0)
-    own = {key: detector.info.data.get(key) for key in ("calibration", "thresholds", "window", "pooling")}
-    identity = f"{detector.info.sha256} {detector.info.version} {own}"
+    identity = " ".join(detector.info.name.values())
     facts = {"limits": entry.limits, "identity": identity, "recipe": entry.recipe, "commit": entry.commit}
     return DetectorScorer(detector, jobs=given["jobs"]), facts
 

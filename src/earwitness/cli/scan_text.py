@@ -45,9 +45,9 @@ def closing(detector: Detector, tally: Mapping[str, int] | None, paint: Painter)
         counts = ", ".join(f"{n} {label}" for label, n in tally.items() if n or label != "error")
         lines.append(paint(f"{sum(tally.values())} recordings: {counts}", "bold"))
     info = detector.info
-    lines.append(
-        paint(f"Detector {info.id} {info.version} ({info.sha256[:12]}). A verdict is evidence, not proof.", "dim")
-    )
+    # of the model and of the settings, as much as fits a line
+    named = f"Detector {info.id} {info.version} ({info.sha256[:12]}/{info.settings[:12]})."
+    lines.append(paint(f"{named} A verdict is evidence, not proof.", "dim"))
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ def entry_of(detector: Detector, scores: Scores, seconds: float) -> Entry:
         recipe=str(train.get("recipe") or detector.info.id),
         commit=str(train.get("commit") or ""),
         seconds=seconds,
-        facts={"detector": {"id": detector.info.id, "version": detector.info.version, "sha256": detector.info.sha256}},
+        facts={"detector": detector.info.name},
     )
 
 

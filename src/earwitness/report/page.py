@@ -163,18 +163,20 @@ def _reproduce(entries: Sequence[dict[str, Any]], command: str) -> Markup:
         tag("p", "On the same file, the same version and the same detector give the same scores:"),
         tag("pre", tag("code", f"pip install earwitness=={__version__}\n{shown(command)}")),
     ]
-    used = {e["detector"].get("sha256"): e["detector"] for e in entries if e.get("detector")}
+    used = {(d.get("sha256"), d.get("settings")): d for e in entries if (d := e.get("detector"))}
     rows = [
         [
             str(d.get("id")),
             str(d.get("version") or "not stated"),
             str(d.get("calibration") or "part of the detector"),
             str(sha),
+            str(settings or "not stated"),
         ]
-        for sha, d in used.items()
+        for (sha, settings), d in used.items()
     ]
     if rows:
-        parts.append(sections.table(["detector", "version", "calibration", "SHA-256"], rows))
+        heads = ["detector", "version", "calibration", "SHA-256 of the model", "SHA-256 of its settings"]
+        parts.append(sections.table(heads, rows))
     text = "The SHA-256 among the facts tells whether a file is the one that was scanned (sha256sum FILE)."
     return tag("section", *parts, tag("p", text))
 

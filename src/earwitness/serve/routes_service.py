@@ -68,9 +68,7 @@ async def metrics(request: Request, _: Annotated[Caller, Depends(require("read")
 
 def _facts(profile: str | None, info: Any) -> dict[str, Any]:
     return {
-        "id": info.id,
-        "version": info.version,
-        "sha256": info.sha256,
+        **info.name,
         "profile": profile,
         "window": info.data["window"],
         "thresholds": {"human": info.thresholds.human, "synthetic": info.thresholds.synthetic},

@@ -223,7 +223,7 @@ class Scans:
             caller=scan.caller,
             filename=scan.filename,
             sha256=scan.sha256,
-            detector={"id": info.id, "version": info.version, "sha256": info.sha256},
+            detector=info.name,
             verdict=verdict,
             error=outcome.error,
             id=scan.id,
@@ -241,9 +241,8 @@ def _believable(outcome: Outcome, scan: Scan, info: DetectorInfo) -> Outcome:
         return outcome
     try:
         verdict = Verdict.from_dict(outcome.verdict)
-        detector = tuple(verdict.detector[name] for name in ("id", "version", "sha256"))
-        facts = (verdict.path, verdict.source["sha256"], detector)
-        expected = (scan.filename, scan.sha256, (info.id, info.version, info.sha256))
+        facts = (verdict.path, verdict.source["sha256"], verdict.detector)
+        expected = (scan.filename, scan.sha256, info.name)
         if facts == expected and verdict.label in LABELS:
             return replace(outcome, verdict=verdict.to_dict())
     except (EarwitnessError, AttributeError, KeyError, TypeError, ValueError):

@@ -90,11 +90,16 @@ DETECTORS: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["id", "version", "sha256", "profile", "window", "thresholds"],
+                "required": ["id", "version", "sha256", "settings", "profile", "window", "thresholds"],
                 "properties": {
                     "id": {"type": "string"},
                     "version": {"type": "string"},
-                    "sha256": {"type": "string", "pattern": HEX64},
+                    "sha256": {"type": "string", "pattern": HEX64, "description": "Of the model file."},
+                    "settings": {
+                        "type": "string",
+                        "pattern": HEX64,
+                        "description": "Sha256 of windows, pooling, calibration, limits and error rates.",
+                    },
                     "profile": {"type": ["string", "null"], "description": "Name to ask for it by; null = the usual."},
                     "window": {"type": "object"},
                     "thresholds": {"type": "object"},

@@ -16,7 +16,7 @@ from earwitness.cli import main
 from earwitness.serve.records import RecordStore, ScanRecord
 from earwitness.serve.records.signing import SigningKey, sign_verdict
 
-DETECTOR = {"id": "default", "version": "1", "sha256": "0" * 64}
+DETECTOR = {"id": "default", "version": "1", "sha256": "0" * 64, "settings": "1" * 64}
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def test_a_profile_changes_scale_limits_and_version(tmp_path):
         "studio",
         detector.info.id,
         detector.info.sha256,
+        detector.info.settings,
         Affine(0.5, -1.0),
         Thresholds(-2.0, 3.0),
         measured={"human": 25},
@@ -108,12 +109,16 @@ def test_a_profile_changes_scale_limits_and_version(tmp_path):
 def test_profiles_are_checked(tmp_path):
     detector = Detector.load(write_tiny(tmp_path / "detector"))
     good = {
-        "format": 1, "name": "x", "detector": {"id": "y", "sha256": "0" * 64}, "scale": 1, "offset": 0,
-        "thresholds": {"human": -1, "synthetic": 1}, "prior": 0.5, "cost_miss": 1, "cost_false_alarm": 1,
+        "format": 1, "name": "x", "detector": {"id": "y", "sha256": "0" * 64, "settings": "1" * 64},
+        "scale": 1, "offset": 0, "thresholds": {"human": -1, "synthetic": 1}, "prior": 0.5,
+        "cost_miss": 1, "cost_false_alarm": 1,
     }  # fmt: skip
     file = tmp_path / "p.json"
     file.write_text(json.dumps(good))
     with pytest.raises(DetectorError, match="another model file"):
+        with_profile(detector, file)
+    file.write_text(json.dumps({**good, "detector": {**good["detector"], "sha256": detector.info.sha256}}))
+    with pytest.raises(DetectorError, match="other settings"):
         with_profile(detector, file)
     for change in (
         {"format": 2},

@@ -98,7 +98,7 @@ def make(recording: Path) -> Make:
             "spans": tuple(spans(windows, LIMITS.synthetic)),
             "source": source,
             "quality": QUALITY,
-            "detector": {"id": "small", "version": "0.1.0", "sha256": "ab" * 32},
+            "detector": {"id": "small", "version": "0.1.0", "sha256": "ab" * 32, "settings": "cd" * 32},
             "version": "0.1.0",
             "error_rates": RATES,
         }

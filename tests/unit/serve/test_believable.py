@@ -38,7 +38,7 @@ def test_the_truth_is_believed(detector: Detector, verdict: dict[str, Any], scan
     "lie",
     [
         {"source": {"sha256": "f" * 64, "codec": "flac", "container": "flac", "duration": 4.0}},
-        {"detector": {"id": "default", "version": "1", "sha256": "f" * 64}},
+        {"detector": {"id": "default", "version": "1", "sha256": "f" * 64, "settings": "e" * 64}},
         {"detector": {}},
         {"path": "other.flac"},
         {"label": "certainly human"},

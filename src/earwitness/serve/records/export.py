@@ -22,6 +22,7 @@ COLUMNS = {
     "detector": ("detector", "id"),
     "detector_version": ("detector", "version"),
     "detector_sha256": ("detector", "sha256"),
+    "detector_settings": ("detector", "settings"),
     "error_code": ("error", "code"),
     "error_message": ("error", "message"),
     "previous": ("previous",),

@@ -152,7 +152,7 @@ class Session:
         return {
             "type": "ready",
             "id": self.id,
-            "detector": {"id": info.id, "version": info.version, "sha256": info.sha256},
+            "detector": info.name,
             "window": {"seconds": info.window.seconds, "hop": info.window.hop},
             "thresholds": {"human": limits.human, "synthetic": limits.synthetic},
             "format": self._start.form,

@@ -84,7 +84,7 @@ def make() -> Callable[..., ScanRecord]:
                 "caller": "desk",
                 "filename": f"{number}.wav",
                 "sha256": f"{number:064x}",
-                "detector": {"id": "default", "version": "1", "sha256": "0" * 64},
+                "detector": {"id": "default", "version": "1", "sha256": "0" * 64, "settings": "1" * 64},
                 "verdict": verdict,
                 **fields,
             }

@@ -246,7 +246,7 @@ function tables(item, facts) {
     ["Written by", s.encoder || "not stated in the file"], ["Length", unit(q.seconds, "s", 2)], ["Speech in it", unit(q.speech_seconds, "s", 2)],
     ["Bandwidth", unit(q.bandwidth_hz, "kHz", 1, 1e-3)], ["Signal to noise", unit(q.snr_db, "dB", 0)], ["Level", `${unit(q.level_db, "dBFS")}, peak ${unit(q.peak_db, "dBFS")}`],
     ["Clipped samples", unit(q.clipped_share, "%", 2, 100)], ["Digital silence", unit(q.digital_silence_share, "%", 1, 100)], ["Music", unit(q.music_share, "%", 0, 100)],
-    ["Detector", `${facts.detector.id} ${facts.detector.version}`],
+    ["Detector", `${facts.detector.id} ${facts.detector.version}, model ${facts.detector.sha256.slice(0, 12)}, settings ${facts.detector.settings.slice(0, 12)}`],
   ];
   const body = make("tbody", {}, ...rows.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value))));
   const windows = facts.windows.slice(0, 500).map((w) => make("tr", {}, make("td", { class: "n" }, clock(w.start)), make("td", { class: "n" }, clock(w.end)), make("td", { class: "n" }, signed(w.llr))));
