@@ -79,7 +79,8 @@ def test_is_built_and_takes_a_step(name: str) -> None:
     wave = 0.1 * torch.randn(4, length, generator=torch.Generator().manual_seed(0))
     target, group = torch.tensor([0.0, 0, 1, 1]), torch.zeros(4, dtype=torch.long)
     before = [p.detach().clone() for p in learner.trained]
-    loss = learner.step(Batch(wave, target, group, group, torch.zeros(4, dtype=torch.bool)), 0, 0.0)
+    batch = Batch(wave, target, group, group, torch.zeros(4, dtype=torch.bool), torch.tensor([0.2, 0.4, 0.9, math.nan]))
+    loss = learner.step(batch, 0, 0.0)
     assert math.isfinite(loss)
     assert any(not torch.equal(a, b) for a, b in zip(before, learner.trained, strict=True))
     network = learner.network.eval()

@@ -183,6 +183,7 @@ def test_two_processes_share_the_batches_and_leave_one_checkpoint(lab: Path, tmp
             whole.sampler,
             material.clips(recipe),
             sources=whole.sources,
+            answers=whole.answers,
             size=8,
             seconds=[1.0],
             steps=6,
@@ -196,7 +197,7 @@ def test_two_processes_share_the_batches_and_leave_one_checkpoint(lab: Path, tmp
     torch.testing.assert_close(together, whole[4].waveform, rtol=0, atol=0)
     assert torch.cat([half[4].group for half in halves]).tolist() == whole[4].group.tolist()
     with pytest.raises(ConfigError, match="for 3 processes"):
-        Batches(whole.sampler, whole.clips, sources=[], size=8, seconds=[1.0], steps=1, seed=1, world=3)
+        Batches(whole.sampler, whole.clips, sources=[], answers=[], size=8, seconds=[1.0], steps=1, seed=1, world=3)
 
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
     command += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m"]

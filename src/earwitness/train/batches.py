@@ -74,6 +74,8 @@ class Batch:
         Class of the source, -1 where it has none.
     paired:
         Whether the group holds human clips and their own copy-synthesis.
+    answer:
+        What a teacher says of the clip, see :mod:`earwitness.train.teacher`.
     """
 
     waveform: Tensor
@@ -81,6 +83,7 @@ class Batch:
     group: Tensor
     source: Tensor
     paired: Tensor
+    answer: Tensor
 
 
 class Augmenter:
@@ -161,6 +164,8 @@ class Batches(Dataset[Batch]):
         What is made of a row.
     sources:
         Class of each row's source.
+    answers:
+        A teacher's answer on each row.
     size:
         Clips in a batch over all processes, a multiple of :data:`GROUP` times the processes.
     seconds:
@@ -180,6 +185,7 @@ class Batches(Dataset[Batch]):
         clips: Clips,
         *,
         sources: Sequence[int],
+        answers: Sequence[float],
         size: int,
         seconds: Sequence[float],
         steps: int,
@@ -189,7 +195,7 @@ class Batches(Dataset[Batch]):
     ) -> None:
         if size % (GROUP * world):
             raise ConfigError(f"run.batch is {size}, for {world} processes", hint=f"give a multiple of {GROUP * world}")
-        self.sampler, self.clips, self.sources = sampler, clips, sources
+        self.sampler, self.clips, self.sources, self.answers = sampler, clips, sources, answers
         self.groups, self.seconds, self.steps, self.seed = size // GROUP, tuple(seconds), steps, seed
         self.rank, self.world = rank, world
 
@@ -200,7 +206,7 @@ class Batches(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, step, 2])
         length = int(self.seconds[rng.integers(len(self.seconds))] * RATE)
         drawn = self.sampler.groups(step, self.groups)
-        waves, targets, groups, sources, paired = [], [], [], [], []
+        waves, targets, groups, sources, paired, answers = [], [], [], [], [], []
         for number in range(self.rank, self.groups, self.world):
             rows = [self.sampler.rows[index] for index in drawn[number]]
             pairs = rows[2].pair == rows[0].id and rows[3].pair == rows[1].id
@@ -213,7 +219,8 @@ class Batches(Dataset[Batch]):
                 groups.append(number)
                 sources.append(self.sources[index])
                 paired.append(pairs)
-        known = [torch.tensor(values) for values in (targets, groups, sources, paired)]
+                answers.append(self.answers[index])
+        known = [torch.tensor(values) for values in (targets, groups, sources, paired, answers)]
         return Batch(torch.stack(waves), *known)
 
 

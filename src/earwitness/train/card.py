@@ -11,6 +11,12 @@ from earwitness.data.manifest import Manifest
 from earwitness.error_cells import WORDS
 
 Json = Mapping[str, Any]
+OURS = "answers.csv"
+TEACHER = (
+    "answers of small networks on the convolutions of DistillMOS (public, MIT, distilled by its authors from XLS-R), "
+    "given without each clip's own source and learned beside the labels; nothing of DistillMOS is in here."
+)
+"""What the card says of networks that learned from ``recipes/answers.csv``."""
 
 
 def percent(value: float | None) -> str:
@@ -87,9 +93,21 @@ def _what(info: Json) -> list[str]:
         f"- **Calibration and limits** were fitted on dev. Rule: {info['thresholds']['rule']}.",
         f"- **Trained on** {train['clips']['bonafide']:,} human and {train['clips']['spoof']:,} generated clips of "
         f"{len(info['train_systems'])} generators (list at the end of `detector.json`).",
+        *_teachers(train["members"]),
         f"- **sha256** of `model.onnx`: `{info['files']['model.onnx']['sha256']}`",
         "",
     ]
+
+
+def _teachers(members: Sequence[Json]) -> list[str]:
+    taught: dict[str, list[str]] = defaultdict(list)
+    for member in members:
+        if member.get("teacher"):
+            taught[member["teacher"]].append(f"`{member['recipe']}`")
+    said = {
+        file: TEACHER if file == OURS else f"the answers in `{file}`, learned beside the labels." for file in taught
+    }
+    return [f"- **Teacher** of {' and '.join(names)}: {said[file]}" for file, names in taught.items()]
 
 
 def _measured(dev: Json, eval_: Json, clean: Json | None) -> list[str]:

@@ -18,8 +18,9 @@ from earwitness.registry import find
 from earwitness.train.adversary import SourceAdversary, source_loss
 from earwitness.train.batches import Batch
 from earwitness.train.descent import climb, learning_rate, make_optimizer, put_back, unmoved_statistics
-from earwitness.train.losses import LOSSES, Answers
+from earwitness.train.losses import LOSSES, Answers, one_logit
 from earwitness.train.recipe import Network, Part, Recipe
+from earwitness.train.teacher import teacher_loss
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -106,16 +107,20 @@ class Learner:
         with self.accelerator.autocast():
             outputs, embedding, sources = self.trainee(waveform, mask, progress)
         answers = Answers(outputs.float(), batch.target, batch.group, embedding.float(), batch.paired)
-        loss = self._loss(answers)
+        loss = self._loss(answers, batch.answer)
         if other is not None:
-            loss = share * loss + (1 - share) * self._loss(replace(answers, targets=batch.target[other]))
+            others = self._loss(replace(answers, targets=batch.target[other]), batch.answer[other])
+            loss = share * loss + (1 - share) * others
         if sources is not None:
             loss = loss + source_loss(sources, batch.source)
         self.accelerator.backward(loss)
         return loss.detach()
 
-    def _loss(self, answers: Answers) -> Tensor:
+    def _loss(self, answers: Answers, taught: Tensor) -> Tensor:
         total: Tensor = sum((share * loss(answers) for share, loss in self.losses), torch.zeros(()))
+        teacher = self.recipe.teacher
+        if teacher.answers:
+            total = total + teacher.share * teacher_loss(one_logit(answers.outputs), taught)
         return total
 
 

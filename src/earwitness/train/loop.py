@@ -24,6 +24,7 @@ from earwitness.train.memory import keep_freed_memory
 from earwitness.train.plain import make_sampler
 from earwitness.train.recipe import Network, Recipe, settled
 from earwitness.train.sampling import source_classes
+from earwitness.train.teacher import read_answers
 
 Report = Callable[[dict[str, float]], None]
 Tick = Callable[[int, float], None]
@@ -110,6 +111,7 @@ class Run:
             sampler,
             material.clips(recipe),
             sources=classes,
+            answers=read_answers(recipe.teacher, [row.id for row in sampler.rows]),
             size=r.batch,
             seconds=r.seconds,
             steps=r.steps,

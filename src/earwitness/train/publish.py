@@ -186,7 +186,10 @@ def publish(
     info["train"] |= {
         "commit": commit,
         "onnx_parity": parity,
-        "members": [{"recipe": r.name, "seed": r.seed, "step": best.get("step")} for r, _, best in loaded],
+        "members": [
+            {"recipe": r.name, "seed": r.seed, "step": best.get("step"), "teacher": r.teacher.answers or None}
+            for r, _, best in loaded
+        ],
         "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),
     }
     text = card or short_card(recipe.name, recipe.about)

@@ -24,6 +24,7 @@ from earwitness.train.batches import AugmentSettings
 from earwitness.train.descent import OptimizerSettings
 from earwitness.train.losses import LOSSES
 from earwitness.train.sampling import SamplingSettings
+from earwitness.train.teacher import TeacherSettings
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Recipe:
     loss: Part = field(default_factory=lambda: Part("bce"))
     also: tuple[Extra, ...] = ()
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
     mixup: float = 0.0
     seed: int = 1
     start_from: str = ""

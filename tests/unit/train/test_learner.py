@@ -18,6 +18,7 @@ from earwitness.train.checkpoint import Average
 from earwitness.train.descent import OptimizerSettings, learning_rate, make_optimizer
 from earwitness.train.learner import Learner, mixed
 from earwitness.train.recipe import Network, Recipe
+from earwitness.train.teacher import NONE
 
 
 def recipe(*overrides: str) -> Recipe:
@@ -31,7 +32,8 @@ def batch(size: int = 8, seed: int = 0) -> Batch:
     target = torch.tensor([0.0, 0, 1, 1] * (size // 4))
     source = torch.arange(size) // 4
     wave = torch.randn(size, 8000, generator=generator)
-    return Batch(wave, target, source, source, torch.zeros(size, dtype=torch.bool))
+    answer = torch.where(torch.arange(size) % 3 == 0, NONE, 0.25 + 0.5 * target)
+    return Batch(wave, target, source, source, torch.zeros(size, dtype=torch.bool), answer)
 
 
 def learner(*overrides: str) -> Learner:
@@ -50,6 +52,8 @@ OPTIONS = {
     "oc_softmax": ["loss.name='oc_softmax'"],
     "focal": ["loss.name='focal'"],
     "mixup": ["mixup=0.4"],
+    "teacher": ["teacher.answers='read before'"],
+    "half a teacher": ["teacher.answers='read before'", "teacher.share=0.5"],
     "sgd": ["optimizer.name='sgd'", "optimizer.lr=0.05"],
 }
 
