@@ -74,7 +74,7 @@ def detection(found: Iterable[Row]) -> list[str]:
         for r in found
         if r["recipe"] in ("default", "earwitness-default")
         and r["split"] == "eval"
-        and r["file"] == "default.csv"
+        and r["file"] in ("default.csv", "outside.csv")
         and r["value"]
         and (said := words(r["metric"]))
         and (r["dataset"] == "demo-pages" or said[1] == METRICS["eer"])
