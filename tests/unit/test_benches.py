@@ -126,3 +126,19 @@ def test_every_level_of_the_ablation_is_a_recipe() -> None:
     assert len(ablation.FACTORS) >= 6
     with pytest.raises(SystemExit, match="unknown factor"):
         ablation.levels(["luck"])
+
+
+def test_a_background_lies_as_far_below_the_speech_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    background = load("bench/background.py")
+    rng = np.random.default_rng(0)
+    speech = rng.normal(0, 0.1, 2 * RATE).astype(np.float32)
+    # one sound is shorter than the speech and is repeated, the other longer
+    sounds = [rng.normal(0, level, length).astype(np.float32) for level, length in ((0.5, RATE), (0.01, 5 * RATE))]
+    for at_once in (1, 3):
+        change = background.Behind(sounds, 10.0, at_once=at_once)
+        heard = change(speech, np.random.default_rng(1))
+        assert len(heard) == len(speech)
+        added = heard - speech
+        assert 20 * np.log10(speech.std() / added.std()) == pytest.approx(10.0, abs=0.1)
+        np.testing.assert_array_equal(heard, change(speech, np.random.default_rng(1)))
