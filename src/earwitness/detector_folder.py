@@ -26,6 +26,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class DetectorInfo:
         """Of the model file, 64 hexadecimal digits."""
         return str(self.data["files"][MODEL]["sha256"])
 
-    @property
+    @cached_property
     def settings(self) -> str:
         """Of all that turns the model's scores into verdicts, 64 hexadecimal digits: other windows or limits, others.
 
