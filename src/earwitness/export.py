@@ -75,7 +75,7 @@ def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int =
             program.optimize()
             path = Path(folder) / "model.onnx"
             program.save(str(path), external_data=False)
-            data = stripped(path.read_bytes())
+            data = halved(stripped(path.read_bytes()))
     except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
         raise ExportError(f"the network cannot be written as ONNX: {error}") from error
     finally:
@@ -106,6 +106,58 @@ def stripped(data: bytes) -> bytes:
         part.ClearField("doc_string")
     written: bytes = model.SerializeToString()
     return written
+
+
+def halved(data: bytes, least: int = 1024) -> bytes:
+    """The same graph, with constants that half precision holds exactly kept in half the bytes.
+
+    Each gets a node that widens it again, which onnxruntime runs once, when it loads the graph. See :func:`rounded`.
+
+    Parameters
+    ----------
+    data:
+        An ONNX file.
+    least:
+        Fewest numbers in a constant that is worth it.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(data)
+    wider = []
+    for part in model.graph.initializer:
+        values = numpy_helper.to_array(part)
+        if values.dtype != np.float32 or values.size < least:
+            continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            name = part.name
+            part.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            wider.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    for number, node in enumerate(wider):
+        model.graph.node.insert(number, node)
+    written: bytes = model.SerializeToString()
+    return written
+
+
+def rounded(network: nn.Module) -> None:
+    """Round the matrices and kernels of a network to half precision, in place, for a file of half the size.
+
+    The network still computes in single precision.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> _ = layer.weight.data.fill_(1 / 3)
+    >>> rounded(layer)
+    >>> round(layer.weight.item(), 6)
+    0.333252
+    """
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            parameter.data.copy_(parameter.data.half())
 
 
 def parity_signals(seed: int) -> list[np.ndarray]:

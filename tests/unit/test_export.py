@@ -10,10 +10,14 @@ torch = pytest.importorskip("torch", reason="export needs the extra [train]")
 pytest.importorskip("onnxscript", reason="export needs the extra [train]")
 
 import lab_files
+import numpy as np
+import onnx
+import onnxruntime
 from conftest import ROOT
+from onnx import helper, numpy_helper
 
 from earwitness.errors import ExportError
-from earwitness.export import check_parity, export_onnx
+from earwitness.export import check_parity, export_onnx, halved, rounded
 from earwitness.train.recipe import Network, load_recipe
 
 
@@ -31,6 +35,45 @@ def test_parity_over_batches_and_lengths(network: torch.nn.Module) -> None:
     assert b".py" not in data
     # weights, and the windowed basis of the front end: 128 rows of 512 numbers
     assert len(data) < 4 * (sum(p.numel() for p in network.parameters()) + 128 * 512) + 200_000
+
+
+class Plain(torch.nn.Module):
+    """A hidden layer on the first 64 samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.ReLU(), torch.nn.Linear(256, 1))
+
+    def score(self, waveform: torch.Tensor) -> torch.Tensor:
+        return self.layers(waveform[:, :64])[:, 0]
+
+
+def test_half_the_bytes_for_rounded_weights() -> None:
+    torch.manual_seed(0)
+    network = Plain().eval()
+    whole, _ = export_onnx(network)
+    rounded(network)
+    data, worst = export_onnx(network)
+    assert worst <= 1e-5
+    assert len(data) < len(whole) - 2 * 64 * 256 + 1_000
+
+
+def test_only_what_half_precision_holds_is_halved() -> None:
+    values = {"odd": np.full(4000, 1 / 3, np.float32), "even": np.full(4000, 0.5, np.float32)}
+    numbers = {**values, "few": np.full(4, 0.5, np.float32), "large": np.full(4000, 1e6, np.float32)}
+    graph = helper.make_graph(
+        [helper.make_node("Concat", list(numbers), ["logit"], axis=0)],
+        "numbers",
+        [],
+        [helper.make_tensor_value_info("logit", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in numbers.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    made = halved(model.SerializeToString())
+    kept = {part.name: part.data_type for part in onnx.load_from_string(made).graph.initializer}
+    assert [name for name, kind in kept.items() if kind == onnx.TensorProto.FLOAT16] == ["even.half"]
+    session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(session.run(None, {})[0], np.concatenate(list(numbers.values())))
 
 
 def test_another_network_is_refused(network: torch.nn.Module) -> None:

@@ -26,6 +26,7 @@ def export(
     root: Annotated[Path | None, typer.Option(help="Folder that the manifest's paths start from.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes that hear dev.", min=1)] = 1,
     card: Annotated[Path | None, typer.Option(help="Text of MODEL_CARD.md.", show_default=False)] = None,
+    half: Annotated[bool, typer.Option("--half", help="Round weights to half precision, for a smaller file.")] = False,
 ) -> None:
     """Write the best weights of one run, or of several fused into one graph, as a detector folder.
 
@@ -45,5 +46,6 @@ def export(
         if len(runs) == 1 and (runs[0] / INFO).exists():
             refit(runs[0], rows, out, card=text, jobs=jobs, report=lambda done: bar(done, dev))
         else:
-            publish(runs, rows, out, card=text, commit=revision(), jobs=jobs, report=lambda done: bar(done, dev))
+            told, commit = lambda done: bar(done, dev), revision()
+            publish(runs, rows, out, card=text, commit=commit, jobs=jobs, half=half, report=told)
     say(str(out))

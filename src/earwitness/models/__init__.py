@@ -31,6 +31,7 @@ MODELS: dict[str, str] = {
     "resnet18": "earwitness.models.image:ResNet18",
     "resnet50": "earwitness.models.image:ResNet50",
     "se_resnet": "earwitness.models.resnet:SEResNet",
+    "speech_transformer": "earwitness.models.transformer:SpeechTransformer",
     "wav2vec2": "earwitness.models.ssl:Wav2Vec2",
     "wavlm": "earwitness.models.ssl:WavLM",
     "whisper": "earwitness.models.ssl:Whisper",

@@ -24,7 +24,7 @@ from earwitness.detector_folder import CARD, MODEL, read_detector, write_detecto
 from earwitness.detector_limits import Limits
 from earwitness.error_cells import Cell, cell_of
 from earwitness.errors import TrainingError
-from earwitness.export import export_onnx
+from earwitness.export import export_onnx, rounded
 from earwitness.metrics.shares import wilson
 from earwitness.models.pretrained import without_weights
 from earwitness.train.checkpoint import load_tensors
@@ -152,6 +152,7 @@ def publish(
     version: str = __version__,
     commit: str = "",
     jobs: int = 1,
+    half: bool = False,
     conditions: Sequence[str] = tuple(CONDITIONS),
     report: Callable[[int], None] | None = None,
 ) -> Detector:
@@ -171,6 +172,8 @@ def publish(
         Revision of the code, for the record.
     jobs:
         Processes that hear dev.
+    half:
+        Whether weights are rounded to half precision first, for a smaller file; see :func:`earwitness.export.rounded`.
     conditions:
         Names of :data:`CONDITIONS` that dev is heard under.
     report:
@@ -181,11 +184,14 @@ def publish(
     if any(other.window != recipe.window for other, _, _ in loaded):
         raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
+    if half:
+        rounded(network)
     model, parity = export_onnx(network.eval())
     info = provisional(recipe.name, recipe.seed, recipe.window, manifest.filter(split="train"), version)
     info["train"] |= {
         "commit": commit,
         "onnx_parity": parity,
+        "half": half,
         "members": [
             {"recipe": r.name, "seed": r.seed, "step": best.get("step"), "teacher": r.teacher.answers or None}
             for r, _, best in loaded
