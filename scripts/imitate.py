@@ -19,6 +19,7 @@ import os
 import struct
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from torch.nn import functional as F
 
 from earwitness.data.manifest import read_manifest
 from earwitness.features.whisper_mel import WhisperMel, WhisperMelSettings
-from earwitness.models.transformer import SpeechTransformer, SpeechTransformerSettings, statistics
+from earwitness.models.transformer import SpeechTransformer, SpeechTransformerSettings, places, statistics
 from earwitness.train.batches import Batches, loader
 from earwitness.train.checkpoint import save_tensors
 from earwitness.train.material import Recordings
@@ -43,6 +44,8 @@ KINDS = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 WIDTH, HEADS, HIDDEN = 384, 6, 1536
 MEASURED = 12
 """Batches from which the teacher's means and deviations are taken."""
+FORCED = 0.6
+"""Share of the run in which each piece of the network is given what the teacher had below it."""
 TOLD, KEPT = 25, 250
 """Steps between two lines, and between two files."""
 
@@ -110,11 +113,15 @@ class Teacher(nn.Module):
         self.encoder.load_state_dict({k: found[f"encoder/{v}"] for k, v in state.items()}, strict=False)
         self.eval().requires_grad_(False)
 
-    def forward(self, waveform: Tensor) -> list[Tensor]:
-        """States ``(batch, frames, 384)``, lowest first."""
+    def picture(self, waveform: Tensor) -> Tensor:
+        """What the encoder reads."""
         with torch.autocast("cpu", enabled=False):
-            picture = self.frontend(waveform)
-        return self.encoder.states(picture)
+            result: Tensor = self.frontend(waveform)
+        return result
+
+    def forward(self, waveform: Tensor) -> list[Tensor]:
+        """States ``(batch, frames, 384)`` after the convolutions and each block, lowest first."""
+        return self.encoder.states(self.picture(waveform))
 
 
 class Scale:
@@ -122,7 +129,8 @@ class Scale:
 
     def __init__(self, batches: list[list[Tensor]]) -> None:
         frames = [torch.cat([b[n].float().flatten(0, 1) for b in batches]) for n in range(len(batches[0]))]
-        self.frames = [(f.mean(0), f.std(0).clamp(min=1e-3)) for f in frames]
+        # numbers that hardly move count less, or they would be all that is learned
+        self.frames = [(f.mean(0), f.std(0).clamp(min=float(f.std(0).median() / 4))) for f in frames]
         whole = torch.cat([statistics(self.states(b)) for b in batches])
         self.whole = whole.mean(0), whole.std(0).clamp(min=0.15)
 
@@ -131,24 +139,31 @@ class Scale:
         return [(s.float() - mean) / spread for s, (mean, spread) in zip(states, self.frames, strict=True)]
 
 
-class Pupil(nn.Module):
-    """The network, and a linear layer from each of its states to the teacher's."""
+def halves(model: SpeechTransformer) -> list[Callable[[Tensor], Tensor]]:
+    """The network in pieces that follow each other: two convolutions, then the two halves of each block."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-        width = network.model.settings.width
-        self.said = nn.ModuleList([nn.Linear(width, WIDTH) for _ in range(network.model.settings.layers + 1)])
+    def folded(sequence: Tensor) -> Tensor:
+        heard = model.fold(sequence)
+        return heard + places(heard)
 
-    def forward(self, waveform: Tensor) -> list[Tensor]:
-        """The teacher's scaled states, foretold."""
-        states = self.network.model.states(self.network.picture(waveform))
-        return [said(s).float() for said, s in zip(self.said, states, strict=True)]
+    parts: list[Callable[[Tensor], Tensor]] = [model.begin, folded]
+    for block in model.blocks:
+        parts += [block.attend, block.think]
+    return parts
+
+
+def heard(parts: list[Callable[[Tensor], Tensor]], picture: Tensor, given: list[Tensor] | None = None) -> list[Tensor]:
+    """What each piece gives, ``(batch, frames, width)``; each from what is ``given`` below it, where that is."""
+    out: list[Tensor] = []
+    for number, part in enumerate(parts):
+        below = picture if not number else out[-1] if given is None else given[number - 1]
+        out.append(part(below))
+    return out
 
 
 def losses(foretold: list[Tensor], states: list[Tensor], scale: Scale) -> tuple[Tensor, list[float]]:
     """Squared error of frames and of statistics; and the share of each state's variance that is left."""
-    wanted = scale.states(states)
+    wanted, foretold = scale.states(states), scale.states(foretold)
     left = [F.mse_loss(f, w) for f, w in zip(foretold, wanted, strict=True)]
     mean, spread = scale.whole
     whole = F.mse_loss((statistics(foretold) - mean) / spread, (statistics(wanted) - mean) / spread)
@@ -161,15 +176,28 @@ def rate(step: int, steps: int, top: float) -> float:
     return top * rise * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-def descents(pupil: Pupil, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan 2024) for the matrices of the blocks, AdamW for the rest."""
-    matrices = [p for name, p in pupil.named_parameters() if ".blocks." in name and p.ndim == 2]
-    chosen = set(map(id, matrices))
-    rest = [p for p in pupil.parameters() if id(p) not in chosen]
-    return [
-        torch.optim.Muon(matrices, lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr, weight_decay=0.01),
-    ]
+class Descent:
+    """Muon (Jordan 2024) for the matrices and kernels of convolutions and blocks, AdamW for the rest."""
+
+    def __init__(self, model: SpeechTransformer, lr: float) -> None:
+        learned = [p for part in (model.first, model.second, model.blocks) for p in part.parameters()]
+        self.kernels = [p for p in learned if p.ndim > 1]
+        # Muon takes matrices; these share their memory with the kernels
+        self.matrices = [nn.Parameter(p.data.view(p.shape[0], -1)) for p in self.kernels]
+        rest = [p for p in learned if p.ndim <= 1]
+        self.parts = [
+            torch.optim.Muon(self.matrices, lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(rest, lr, weight_decay=0.0),
+        ]
+
+    def step(self, lr: float) -> None:
+        """One step at this rate, along the gradients of the kernels."""
+        for matrix, kernel in zip(self.matrices, self.kernels, strict=True):
+            matrix.grad = None if kernel.grad is None else kernel.grad.view_as(matrix)
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = lr
+            part.step()
 
 
 def make_batches(recipe: Recipe, material: Recordings, rank: int, world: int) -> Batches:
@@ -209,23 +237,38 @@ class Imitation:
         self.recipe, self.out = recipe, out
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         torch.manual_seed(recipe.seed)
-        network = Network(recipe)
-        self.teacher, self.pupil = Teacher(wheel, network.model.settings.layers), Pupil(network)
+        self.network = Network(recipe)
+        model = self.network.model
+        s = model.settings
+        if (s.width, s.heads, s.hidden) != (WIDTH, HEADS, HIDDEN) or recipe.frontend.name != "whisper_mel":
+            raise SystemExit(
+                f"{recipe.name}: not as wide as the teacher ({WIDTH}, {HEADS} heads, {HIDDEN}) on whisper_mel"
+            )
+        for block in model.blocks:
+            # a half of a block begins by passing on what it gets
+            for layer in (block.join, block.layers[2]):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        self.teacher = Teacher(wheel, s.layers)
+        self.pupils, self.teachers = halves(model), halves(self.teacher.encoder)
         self.batches = make_batches(recipe, material, self.rank, self.world)
-        self.optimizers = descents(self.pupil, recipe.optimizer.lr)
-        steps = recipe.run.steps
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            # whole batches, so that every process measures the same
-            whole = make_batches(recipe, material, 0, 1)
-            measured = range(0, steps, max(1, steps // MEASURED))
-            self.scale = Scale([self.teacher(whole[step].waveform) for step in measured])
+        self.descent = Descent(model, recipe.optimizer.lr)
+        # whole batches, so that every process measures the same
+        whole, steps = make_batches(recipe, material, 0, 1), recipe.run.steps
+        self.scale = Scale([self.wanted(whole[n].waveform)[1] for n in range(0, steps, max(1, steps // MEASURED))])
         self.step = 0
         if self.last.exists():
             held = torch.load(self.last, weights_only=True)
-            self.pupil.load_state_dict(held["pupil"])
-            for optimizer, state in zip(self.optimizers, held["optimizers"], strict=True):
-                optimizer.load_state_dict(state)
+            self.network.load_state_dict(held["network"])
+            for part, state in zip(self.descent.parts, held["optimizers"], strict=True):
+                part.load_state_dict(state)
             self.step = held["step"]
+
+    def wanted(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What both read, and what the teacher gives for it."""
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            picture = self.teacher.picture(waveform)
+            return picture, heard(self.teachers, picture)
 
     @property
     def last(self) -> Path:
@@ -249,29 +292,26 @@ class Imitation:
 
     def once(self, waveform: Tensor) -> list[float]:
         """One step; what is left of the variance of each state, and of the statistics."""
-        for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
-            group["lr"] = rate(self.step, self.recipe.run.steps, self.recipe.optimizer.lr)
+        picture, wanted = self.wanted(waveform)
+        alone = self.step >= FORCED * self.recipe.run.steps
         with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                states = self.teacher(waveform)
-            foretold = self.pupil.train()(waveform)
-        loss, left = losses(foretold, states, self.scale)
-        self.pupil.zero_grad()
+            foretold = heard(self.pupils, picture, None if alone else wanted)
+        loss, left = losses(foretold, wanted, self.scale)
+        self.network.train().zero_grad()
         loss.backward()
         if self.world > 1:
-            shared(self.pupil, self.world)
-        nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
+            shared(self.network, self.world)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.descent.step(rate(self.step, self.recipe.run.steps, self.recipe.optimizer.lr))
         return left
 
     def keep(self) -> None:
         """A run folder that ``start_from`` takes, and what the next call needs."""
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / "recipe.json").write_text(json.dumps(asdict(self.recipe), indent=1))
-        save_tensors(self.out / "best.safetensors", self.pupil.network.state_dict(), {"step": self.step, "dev": {}})
-        states = [optimizer.state_dict() for optimizer in self.optimizers]
-        torch.save({"pupil": self.pupil.state_dict(), "optimizers": states, "step": self.step}, self.last)
+        save_tensors(self.out / "best.safetensors", self.network.state_dict(), {"step": self.step, "dev": {}})
+        states = [part.state_dict() for part in self.descent.parts]
+        torch.save({"network": self.network.state_dict(), "optimizers": states, "step": self.step}, self.last)
 
 
 def main() -> None:

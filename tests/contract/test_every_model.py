@@ -120,7 +120,7 @@ CASES = {
     "resnet18": Case(11_177_025, (1, 128), RESNET),
     "resnet50": Case(23_510_081, (1, 128), RESNET),
     "se_resnet": Case(987_909, (1, 256), {"widths": [8, 16], "blocks": [1, 1], "embedding": 16}),
-    "speech_transformer": Case(3_099_265, (1, 80), {"width": 16, "heads": 2, "hidden": 32, "neck": 8}, (1, 20, 60)),
+    "speech_transformer": Case(4_382_593, (1, 80), {"width": 16, "heads": 2, "hidden": 32, "neck": 8}, (1, 20, 60)),
     "wav2vec2": Case(94_373_263, (1, 1), {**SPEECH, "head": "attentive"}, (1, 1, 2400), MASK, 5e-3),
     "wavlm": Case(94_383_487, (1, 1), SPEECH, (1, 1, 2400), MASK, 5e-3),
     "whisper": Case(

@@ -57,6 +57,7 @@ class AST(Classifier):
     """
 
     Settings = ASTSettings
+    inherited = ("backbone",)
     facts = Facts(
         "Audio Spectrogram Transformer", "arXiv 2104.01778", (1, 128, 398), "ast_fbank", USUAL, KNOWN[USUAL].licence
     )

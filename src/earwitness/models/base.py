@@ -47,11 +47,14 @@ class Classifier(nn.Module, ABC):
         to learned directions, may put its own in its place.
     width:
         Numbers in the embedding.
+    inherited:
+        Parts that may begin with weights learned elsewhere; ``optimizer.inherited`` moves them more gently.
     facts:
         What stands in the list of models.
     """
 
     facts: ClassVar[Facts]
+    inherited: ClassVar[tuple[str, ...]] = ()
     last: nn.Module
     width: int
 

@@ -60,6 +60,7 @@ class ImageNetwork(Classifier):
     writing .01, which PyTorch would read as "forget all but the last batch".
     """
 
+    inherited = ("backbone",)
     usual: ClassVar[str]
     Settings: ClassVar[type[ImageSettings]]
 

@@ -144,6 +144,7 @@ class SpeechEncoder(Classifier):
     ``(batch, 1, mels, frames)`` from ``whisper_mel``, at most 30 s.
     """
 
+    inherited = ("backbone",)
     usual: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ("Wav2Vec2", "Hubert", "WavLM")
     Settings: ClassVar[type[SSLSettings]]

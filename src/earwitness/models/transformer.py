@@ -32,17 +32,20 @@ class SpeechTransformerSettings:
         Numbers in the embedding.
     dropout:
         Share of the statistics that is dropped, and of the embedding half as much again.
+    frozen:
+        Whether convolutions and blocks are never trained, only what reads their statistics.
     outputs:
         1 logit, or 2 (bonafide, spoof).
     """
 
-    width: int = 320
-    heads: int = 5
-    hidden: int = 1280
+    width: int = 384
+    heads: int = 6
+    hidden: int = 1536
     layers: int = 2
     pooled: int = 2
     neck: int = 192
     dropout: float = 0.3
+    frozen: bool = False
     outputs: int = 1
 
 
@@ -73,15 +76,23 @@ class Block(nn.Module):
         self.project, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.layers = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
-    def forward(self, sequence: Tensor) -> Tensor:
-        """``(batch, frames, width)`` to the same."""
+    def attend(self, sequence: Tensor) -> Tensor:
+        """The first half, ``(batch, frames, width)`` to the same."""
         batch, frames, width = sequence.shape
         asked = self.project(self.before_attention(sequence)).view(batch, frames, 3, self.heads, -1)
         query, key, value = asked.permute(2, 0, 3, 1, 4)
         heard = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(batch, frames, width)
-        sequence = sequence + self.join(heard)
+        result: Tensor = sequence + self.join(heard)
+        return result
+
+    def think(self, sequence: Tensor) -> Tensor:
+        """The second half, ``(batch, frames, width)`` to the same."""
         result: Tensor = sequence + self.layers(self.before_layers(sequence))
         return result
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """``(batch, frames, width)`` to the same."""
+        return self.think(self.attend(sequence))
 
 
 class SpeechTransformer(Classifier):
@@ -97,6 +108,7 @@ class SpeechTransformer(Classifier):
     """
 
     Settings = SpeechTransformerSettings
+    inherited = ("first", "second", "blocks")
     facts = Facts(
         "Small transformer on mel frames, statistics over time", "arXiv 2212.04356", (1, 80, 400), "whisper_mel"
     )
@@ -107,6 +119,8 @@ class SpeechTransformer(Classifier):
         self.first = nn.Conv1d(channels * bins, s.width, 3, padding=1)
         self.second = nn.Conv1d(s.width, s.width, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList([Block(s.width, s.heads, s.hidden) for _ in range(s.layers)])
+        for part in (self.first, self.second, self.blocks):
+            part.requires_grad_(not s.frozen)
         read = 2 * s.pooled * s.width
         self.neck = nn.Sequential(
             nn.BatchNorm1d(read), nn.Dropout(s.dropout), nn.Linear(read, s.neck), nn.ReLU(), nn.Dropout(1.5 * s.dropout)
@@ -116,13 +130,21 @@ class SpeechTransformer(Classifier):
 
     def states(self, picture: Tensor) -> list[Tensor]:
         """What the convolutions and each block give, ``(batch, frames, width)``, a frame each 20 ms."""
-        heard = F.gelu(self.second(F.gelu(self.first(picture.flatten(1, 2))))).transpose(1, 2)
+        heard = self.fold(self.begin(picture))
         states = [heard]
         heard = heard + places(heard)
         for block in self.blocks:
             heard = block(heard)
             states.append(heard)
         return states
+
+    def begin(self, picture: Tensor) -> Tensor:
+        """The first convolution, ``(batch, frames, width)``, a frame each 10 ms."""
+        return F.gelu(self.first(picture.flatten(1, 2))).transpose(1, 2)
+
+    def fold(self, sequence: Tensor) -> Tensor:
+        """The second convolution, ``(batch, frames, width)``, a frame each 20 ms."""
+        return F.gelu(self.second(sequence.transpose(1, 2))).transpose(1, 2)
 
     def embedding(self, picture: Tensor) -> Tensor:
         """The hidden layer ``(batch, neck)``."""

@@ -22,6 +22,9 @@ class OptimizerSettings:
         ``"adamw"``, ``"adam"`` or ``"sgd"``.
     lr:
         Highest learning rate.
+    inherited:
+        Learning rate of the parts that begin with learned weights (a model names them in ``inherited``), as a share of
+        that of the rest.
     weight_decay:
         Decay of matrices and kernels (decoupled in AdamW); biases and norms have none.
     betas:
@@ -51,6 +54,7 @@ class OptimizerSettings:
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
+    inherited: float = 1.0
     weight_decay: float = 0.02
     betas: tuple[float, float] = (0.9, 0.98)
     schedule: Literal["cosine", "constant", "step", "plateau"] = "cosine"
@@ -66,18 +70,32 @@ class OptimizerSettings:
     sam_adaptive: bool = False
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels with weight decay; biases, norms and other vectors without."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+def parameter_groups(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Matrices and kernels with weight decay; biases, norms and other vectors without.
+
+    Where inherited parts have a rate of their own, they are groups of their own, and ``share`` is that rate.
+    """
+    inherited = [
+        f".{part}."
+        for module in network.modules()
+        for part in (getattr(module, "inherited", ()) if settings.inherited != 1.0 else ())
     ]
+    trained = [(f".{name}", p) for name, p in network.named_parameters() if p.requires_grad]
+    ours = [p for name, p in trained if not any(part in name for part in inherited)]
+    theirs = [p for name, p in trained if any(part in name for part in inherited)]
+    groups: list[dict[str, Any]] = []
+    for parameters, share in ((ours, 1.0), (theirs, settings.inherited)):
+        decays = {True: settings.weight_decay, False: 0.0}
+        for is_matrix, decay in decays.items():
+            chosen = [p for p in parameters if (p.ndim > 1) == is_matrix]
+            if chosen or share == 1.0:
+                groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    return groups
 
 
 def make_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
     """The optimizer of ``settings`` for what is trained in ``network``."""
-    s, groups = settings, parameter_groups(network, settings.weight_decay)
+    s, groups = settings, parameter_groups(network, settings)
     if s.name == "sgd":
         return torch.optim.SGD(groups, lr=s.lr, momentum=s.betas[0])
     kind = torch.optim.AdamW if s.name == "adamw" else torch.optim.Adam

@@ -76,7 +76,9 @@ class Learner:
         """
         o, recipe, device = self.recipe.optimizer, self.recipe, self.accelerator.device
         for part in self.optimizer.param_groups:
-            part["lr"] = o.lr * self.drops * learning_rate(progress, step, recipe.run.steps, o)
+            rate = o.lr * self.drops * learning_rate(progress, step, recipe.run.steps, o)
+            # groups of a run that was begun before there were shares have none
+            part["lr"] = rate * part.get("share", 1.0)
         batch = Batch(**{name: value.to(device) for name, value in vars(batch).items()})
         # dropout, masks and mixup depend on (seed, step) alone, so that a resumed run ends in the same weights
         seed = (recipe.seed * 1_000_003 + step) % 2**62

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,15 @@ def test_statistics_are_mean_and_deviation() -> None:
     state = np.random.default_rng(0).standard_normal((3, 50, 4)).astype(np.float32)
     found = statistics([torch.from_numpy(state)]).numpy()
     np.testing.assert_allclose(found, np.concatenate([state.mean(1), state.std(1)], axis=1), atol=1e-5)
+
+
+def test_frozen_blocks_keep_their_weights_and_the_rest_learns() -> None:
+    torch.manual_seed(0)
+    network = SpeechTransformer(replace(SMALL, frozen=True), channels=1, bins=20)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], 0.1)
+    network(torch.randn(4, 1, 20, 60)).square().mean().backward()
+    optimizer.step()
+    moved = {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(name.startswith(("neck", "last")) for name in moved)

@@ -153,3 +153,17 @@ def test_weights_that_are_frozen_are_left_alone() -> None:
     network[0].requires_grad_(False)
     optimizer = make_optimizer(network, OptimizerSettings(name="adam"))
     assert sum(p.numel() for group in optimizer.param_groups for p in group["params"]) == 3
+
+
+def test_inherited_parts_have_a_rate_of_their_own() -> None:
+    encoder = ["frontend.name=whisper_mel", "frontend.settings={}", "model.name=speech_transformer"]
+    small = "model.settings={width = 16, heads = 2, hidden = 32, neck = 8}"
+    moved = {}
+    for share in (1.0, 0.0):
+        taught = learner(*encoder, small, f"optimizer.inherited={share}", "optimizer.weight_decay=0.0")
+        before = {name: value.clone() for name, value in taught.network.named_parameters()}
+        taught.step(batch(), step=0, progress=0.0)
+        changed = {n for n, value in taught.network.named_parameters() if not torch.equal(value, before[n])}
+        moved[share] = {name.split(".")[1] for name in changed}
+    assert moved[1.0] == {"first", "second", "blocks", "neck", "last"}
+    assert moved[0.0] == {"neck", "last"}
