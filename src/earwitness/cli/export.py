@@ -44,6 +44,8 @@ def export(
     dev = len(rows.filter(split="dev"))
     with Bar("dev", dev) as bar:
         if len(runs) == 1 and (runs[0] / INFO).exists():
+            if half:
+                raise typer.BadParameter("only the weights of run folders are rounded, and this is a detector folder")
             refit(runs[0], rows, out, card=text, jobs=jobs, report=lambda done: bar(done, dev))
         else:
             told, commit = lambda done: bar(done, dev), revision()
