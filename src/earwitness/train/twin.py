@@ -222,6 +222,12 @@ def _clip(attributes: Attributes, x: Tensor, low: Tensor | None = None, high: Te
     return x if low is None and high is None else torch.clamp(x, low, high)
 
 
+def _cumulative(attributes: Attributes, x: Tensor, axis: int) -> Tensor:
+    if attributes.get("exclusive") or attributes.get("reverse"):
+        raise ExportError("a cumulative sum from the end, or without its own number, is not known to the twin")
+    return x.cumsum(axis)
+
+
 def _cast(attributes: Attributes, x: Tensor) -> Tensor:
     return x.to({1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}[attributes["to"]])
 
@@ -241,6 +247,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Concat": lambda a, *xs: torch.cat(xs, dim=a["axis"]),
     "Conv": _conv,
     "Cos": _plain(torch.cos),
+    "CumSum": lambda a, x, axis: _cumulative(a, x, int(axis)),
     "Div": _plain(lambda x, y: x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")),
     "Elu": lambda a, x: F.elu(x, a.get("alpha", 1.0)),
     "Equal": _plain(torch.eq),
