@@ -162,7 +162,8 @@ def _slice(
     strides = [1] * count if steps is None else steps.tolist()
     index: list[slice] = [slice(None)] * x.ndim
     for axis, start, end, step in zip(along, starts.tolist(), ends.tolist(), strides, strict=True):
-        index[axis] = slice(start, end, step)
+        # ONNX says "to the end" with the largest integer there is, which PyTorch cuts and warns of
+        index[axis] = slice(*slice(start, end, step).indices(x.shape[axis]))
     return x[tuple(index)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the lab half is not installed")
 
+import lab_files
 from audio_files import voice
 from lab_files import write_wav
 from tiny_detector import tiny_model, write_tiny
 
 from earwitness.audio.windows import WindowPlan
+from earwitness.config import build, with_overrides
 from earwitness.data.manifest import Manifest, Row
 from earwitness.detector import Detector
 from earwitness.errors import ExportError
@@ -21,6 +24,7 @@ from earwitness.export import check_parity, export_onnx, stripped
 from earwitness.models.recurrent import GRU, LSTM
 from earwitness.train.attack import METHODS, Plan, adversarial, attack, measured_snr, of_windows, randomised
 from earwitness.train.attack_summary import PLAIN, RANDOMISED, summary
+from earwitness.train.recipe import Network, Recipe
 from earwitness.train.twin import GraphTwin, graph_twin
 from earwitness.train.twin_recurrent import recurrent
 
@@ -53,6 +57,15 @@ def test_the_twin_gives_what_the_graph_gives() -> None:
     (ours,) = torch.autograd.grad(twin.score(wave).sum(), wave)
     (theirs,) = torch.autograd.grad(network.score(wave).sum(), wave)
     assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_twin_knows_the_small_transformer_with_halved_weights() -> None:
+    changes = ["frontend.name=whisper_mel", "frontend.settings={}", "model.name=speech_transformer"]
+    small = "model.settings={width = 16, heads = 2, hidden = 32, neck = 8}"
+    torch.manual_seed(0)
+    network = Network(build(Recipe, with_overrides(tomllib.loads(lab_files.RECIPE), [*changes, small]), where="test"))
+    data, _ = export_onnx(network.eval(), half=True)
+    assert check_parity(graph_twin(data), data) < 1e-4
 
 
 class Recurrent(torch.nn.Module):
