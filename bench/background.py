@@ -17,7 +17,7 @@ from not_speech import MUSIC, package, recordings
 
 from earwitness.audio import decode
 from earwitness.augment.conditions import AS_IS, ROBUSTNESS, Condition, noisy
-from earwitness.augment.signals import Samples, fit, rms
+from earwitness.augment.signals import Samples, behind, fit, rms
 from earwitness.data.manifest import Manifest, read_manifest
 from earwitness.detector import load_detector
 from earwitness.evaluate.bench import entry_of
@@ -47,7 +47,7 @@ class Behind:
             start = int(rng.integers(max(1, len(sound) - len(samples))))
             piece = fit(np.resize(sound, max(len(sound), len(samples)))[start:], len(samples))
             whole += piece / np.float32(max(rms(piece), 1e-6))
-        return samples + np.float32(rms(samples) / rms(whole) * 10 ** (-self.snr_db / 20)) * whole
+        return behind(samples, whole, self.snr_db)
 
 
 def music(cache: Path) -> list[Samples]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import struct
 import time
@@ -35,6 +34,7 @@ from earwitness.features.whisper_mel import WhisperMel, WhisperMelSettings
 from earwitness.models.transformer import SpeechTransformer, SpeechTransformerSettings, places, statistics
 from earwitness.train.batches import Batches, loader
 from earwitness.train.checkpoint import save_tensors
+from earwitness.train.descent import OptimizerSettings, learning_rate
 from earwitness.train.material import Recordings
 from earwitness.train.plain import make_sampler
 from earwitness.train.recipe import Network, Recipe, load_recipe, settled
@@ -46,6 +46,7 @@ MEASURED = 12
 """Batches from which the teacher's means and deviations are taken."""
 FORCED = 0.6
 """Share of the run in which each piece of the network is given what the teacher had below it."""
+SCHEDULE = OptimizerSettings(warmup=0.04, lr_end=0.02)
 TOLD, KEPT = 25, 250
 """Steps between two lines, and between two files."""
 
@@ -172,8 +173,7 @@ def losses(foretold: list[Tensor], states: list[Tensor], scale: Scale) -> tuple[
 
 def rate(step: int, steps: int, top: float) -> float:
     """A short rise, then half a cosine."""
-    rise = min(1.0, (step + 1) / (0.04 * steps))
-    return top * rise * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    return top * learning_rate(step / steps, step, steps, SCHEDULE)
 
 
 class Descent:
@@ -222,12 +222,9 @@ def make_batches(recipe: Recipe, material: Recordings, rank: int, world: int) ->
 def shared(module: nn.Module, world: int) -> None:
     """The mean of the processes' gradients."""
     grads = [p.grad for p in module.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in grads])
+    flat = nn.utils.parameters_to_vector(grads)
     dist.all_reduce(flat)
-    place = 0
-    for g in grads:
-        g.copy_(flat[place : place + g.numel()].view_as(g) / world)
-        place += g.numel()
+    nn.utils.vector_to_parameters(flat / world, grads)
 
 
 class Imitation:
@@ -311,7 +308,9 @@ class Imitation:
         (self.out / "recipe.json").write_text(json.dumps(asdict(self.recipe), indent=1))
         save_tensors(self.out / "best.safetensors", self.network.state_dict(), {"step": self.step, "dev": {}})
         states = [part.state_dict() for part in self.descent.parts]
-        torch.save({"network": self.network.state_dict(), "optimizers": states, "step": self.step}, self.last)
+        part = self.last.with_suffix(".part")
+        torch.save({"network": self.network.state_dict(), "optimizers": states, "step": self.step}, part)
+        part.replace(self.last)
 
 
 def main() -> None:

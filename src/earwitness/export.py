@@ -20,8 +20,6 @@ OPSET = 18
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 0.02
 """Largest difference in logits that rounding weights to half precision may make."""
-HALF_MOST = 65_504.0
-"""Largest number in half precision."""
 
 
 def export_onnx(
@@ -51,6 +49,16 @@ def export_onnx(
     ExportError
         If the file cannot be made, or differs from the network by more than ``tolerance``.
     """
+    data = _written(network)
+    worst = check_parity(network, data, tolerance=tolerance, seed=seed)
+    if half:
+        data = halved(data, keep=[f"network.{name}" for name, _ in network.named_buffers()])
+        worst = check_parity(network, data, tolerance=HALF_TOLERANCE, seed=seed)
+    return data, worst
+
+
+def _written(network: nn.Module) -> bytes:
+    """The network's ``score`` by PyTorch's exporter, whose own words are kept quiet."""
     import torch
 
     class Scorer(torch.nn.Module):
@@ -85,17 +93,12 @@ def export_onnx(
             program.optimize()
             path = Path(folder) / "model.onnx"
             program.save(str(path), external_data=False)
-            data = stripped(path.read_bytes())
+            return stripped(path.read_bytes())
     except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
         raise ExportError(f"the network cannot be written as ONNX: {error}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-    worst = check_parity(network, data, tolerance=tolerance, seed=seed)
-    if half:
-        data = halved(data, keep=[f"network.{name}" for name, _ in network.named_buffers()])
-        worst = check_parity(network, data, tolerance=HALF_TOLERANCE, seed=seed)
-    return data, worst
 
 
 def stripped(data: bytes) -> bytes:
@@ -144,7 +147,12 @@ def halved(data: bytes, *, keep: Collection[str] = (), least: int = 1024) -> byt
     wider = []
     for part in model.graph.initializer:
         name, values = part.name, numpy_helper.to_array(part)
-        if values.dtype != np.float32 or values.size < least or name in keep or np.abs(values).max() > HALF_MOST:
+        if (
+            values.dtype != np.float32
+            or values.size < least
+            or name in keep
+            or np.abs(values).max() > np.finfo(np.float16).max
+        ):
             continue
         part.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
         wider.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))

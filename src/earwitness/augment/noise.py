@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earwitness.augment.signals import RATE, Samples, coloured_noise, rms
+from earwitness.augment.signals import RATE, Samples, behind, coloured_noise
 
 
 @dataclass(frozen=True)
@@ -43,5 +43,4 @@ class ColouredNoise:
             mains = rng.choice([50.0, 60.0])
             hum = sum(np.sin(2 * np.pi * mains * k * time + rng.uniform(0, 6.3)) / k for k in (1, 2, 3, 5))
             noise = (noise + 0.5 * np.asarray(hum)).astype(np.float32)
-        scale = rms(samples) / rms(noise) * 10.0 ** (-rng.uniform(*self.snr_db) / 20.0)
-        return samples + np.float32(scale) * noise
+        return behind(samples, noise, rng.uniform(*self.snr_db))

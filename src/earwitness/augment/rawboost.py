@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earwitness.augment.signals import RATE, Samples, filtered, rms
+from earwitness.augment.signals import RATE, Samples, behind, filtered, rms
 
 
 @dataclass(frozen=True)
@@ -74,4 +74,4 @@ class RawBoost:
 
     def _stationary(self, x: Samples, rng: np.random.Generator) -> Samples:
         noise = filtered(rng.standard_normal(len(x)).astype(np.float32), *self._curve(rng, -30, 10))
-        return x + noise * np.float32(rms(x) / rms(noise) * 10.0 ** (-rng.uniform(*self.snr_db) / 20.0))
+        return behind(x, noise, rng.uniform(*self.snr_db))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from earwitness.audio import decode
-from earwitness.augment.signals import RATE, Samples, fit, rms
+from earwitness.augment.signals import RATE, Samples, behind, fit, rms
 from earwitness.errors import ConfigError, MissingExtraError
 
 _SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff"])
@@ -54,8 +54,7 @@ class RecordedNoise:
     def __call__(self, samples: Samples, rng: np.random.Generator) -> Samples:
         files = recordings(self.folder, "recorded_noise")
         noise = _piece(files[rng.integers(len(files))], len(samples), rng)
-        scale = rms(samples) / rms(noise) * 10.0 ** (-rng.uniform(*self.snr_db) / 20.0)
-        return samples + np.float32(scale) * noise
+        return behind(samples, noise, rng.uniform(*self.snr_db))
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ class Babble:
         for _ in range(rng.integers(self.voices[0], self.voices[1] + 1)):
             voice = _piece(files[rng.integers(len(files))], len(samples), rng)
             noise += voice / np.float32(rms(voice))
-        scale = rms(samples) / rms(noise) * 10.0 ** (-rng.uniform(*self.snr_db) / 20.0)
-        return samples + np.float32(scale) * noise
+        return behind(samples, noise, rng.uniform(*self.snr_db))
 
 
 @dataclass(frozen=True)

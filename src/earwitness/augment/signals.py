@@ -24,6 +24,19 @@ def rms(samples: Samples) -> float:
     return max(float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))), 1e-8)
 
 
+def behind(samples: Samples, sound: Samples, ratio_db: float) -> Samples:
+    """``samples`` with ``sound``, of the same length, ``ratio_db`` below them by root mean square.
+
+    Examples
+    --------
+    >>> ones = np.ones(4, dtype=np.float32)
+    >>> behind(ones, 5 * ones, 20.0).round(3).tolist()
+    [1.100000023841858, 1.100000023841858, 1.100000023841858, 1.100000023841858]
+    """
+    scale = rms(samples) / rms(sound) * 10.0 ** (-ratio_db / 20.0)
+    return samples + np.float32(scale) * sound
+
+
 def fit(samples: Samples, length: int) -> Samples:
     """``samples`` cut at the end, or repeated, to ``length``.
 

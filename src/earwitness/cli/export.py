@@ -48,6 +48,14 @@ def export(
                 raise typer.BadParameter("only the weights of run folders are rounded, and this is a detector folder")
             refit(runs[0], rows, out, card=text, jobs=jobs, report=lambda done: bar(done, dev))
         else:
-            told, commit = lambda done: bar(done, dev), revision()
-            publish(runs, rows, out, card=text, commit=commit, jobs=jobs, half=half, report=told)
+            publish(
+                runs,
+                rows,
+                out,
+                card=text,
+                commit=revision(),
+                jobs=jobs,
+                half=half,
+                report=lambda done: bar(done, dev),
+            )
     say(str(out))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from earwitness.augment.conditions import AS_IS, Change, Condition, crop, noisy, telephone
-from earwitness.augment.signals import RATE, Samples, rms
+from earwitness.augment.signals import RATE, Samples, behind
 from earwitness.train.speech_sounds import make
 
 
@@ -16,8 +16,7 @@ def music(ratio_db: float) -> Change:
     """Drawn music behind the speech, at a fixed ratio of speech to music."""
 
     def change(samples: Samples, rng: np.random.Generator) -> Samples:
-        behind = make("music", max(len(samples), RATE), rng)[: len(samples)]
-        return samples + np.float32(rms(samples) / rms(behind) * 10.0 ** (-ratio_db / 20.0)) * behind
+        return behind(samples, make("music", max(len(samples), RATE), rng)[: len(samples)], ratio_db)
 
     return change
 

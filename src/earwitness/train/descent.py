@@ -75,22 +75,20 @@ def parameter_groups(network: nn.Module, settings: OptimizerSettings) -> list[di
 
     Where inherited parts have a rate of their own, they are groups of their own, and ``share`` is that rate.
     """
-    inherited = [
-        f".{part}."
-        for module in network.modules()
-        for part in (getattr(module, "inherited", ()) if settings.inherited != 1.0 else ())
+    inherited: set[int] = set()
+    if settings.inherited != 1.0:
+        parts = [getattr(m, name) for m in network.modules() for name in getattr(m, "inherited", ())]
+        inherited = {id(p) for part in parts for p in part.parameters()}
+    trained = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {
+            "params": [p for p in trained if (p.ndim > 1) == is_matrix and (id(p) in inherited) == is_inherited],
+            "weight_decay": settings.weight_decay if is_matrix else 0.0,
+            "share": settings.inherited if is_inherited else 1.0,
+        }
+        for is_inherited in ((False, True) if inherited else (False,))
+        for is_matrix in (True, False)
     ]
-    trained = [(f".{name}", p) for name, p in network.named_parameters() if p.requires_grad]
-    ours = [p for name, p in trained if not any(part in name for part in inherited)]
-    theirs = [p for name, p in trained if any(part in name for part in inherited)]
-    groups: list[dict[str, Any]] = []
-    for parameters, share in ((ours, 1.0), (theirs, settings.inherited)):
-        decays = {True: settings.weight_decay, False: 0.0}
-        for is_matrix, decay in decays.items():
-            chosen = [p for p in parameters if (p.ndim > 1) == is_matrix]
-            if chosen or share == 1.0:
-                groups.append({"params": chosen, "weight_decay": decay, "share": share})
-    return groups
 
 
 def make_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:

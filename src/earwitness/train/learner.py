@@ -75,8 +75,8 @@ class Learner:
             If the loss is not a number.
         """
         o, recipe, device = self.recipe.optimizer, self.recipe, self.accelerator.device
+        rate = o.lr * self.drops * learning_rate(progress, step, recipe.run.steps, o)
         for part in self.optimizer.param_groups:
-            rate = o.lr * self.drops * learning_rate(progress, step, recipe.run.steps, o)
             # groups of a run that was begun before there were shares have none
             part["lr"] = rate * part.get("share", 1.0)
         batch = Batch(**{name: value.to(device) for name, value in vars(batch).items()})
