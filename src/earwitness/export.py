@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from earwitness.errors import ExportError
+from earwitness.export_size import halved, reckoned
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +34,8 @@ def export_onnx(
     tolerance:
         Largest allowed difference between the two, in logits.
     half:
-        Whether weights are rounded to half precision afterwards, see :func:`halved`; what that moves is held to
-        :data:`HALF_TOLERANCE`.
+        Whether weights are rounded to half precision afterwards and bases of front ends written as arithmetic, see
+        :mod:`earwitness.export_size`; what that moves is held to :data:`HALF_TOLERANCE`.
     seed:
         Seed of the noise and tones that both are tried on.
 
@@ -52,7 +52,7 @@ def export_onnx(
     data = _written(network)
     worst = check_parity(network, data, tolerance=tolerance, seed=seed)
     if half:
-        data = halved(data, keep=[f"network.{name}" for name, _ in network.named_buffers()])
+        data = halved(reckoned(data), keep=[f"network.{name}" for name, _ in network.named_buffers()])
         worst = check_parity(network, data, tolerance=HALF_TOLERANCE, seed=seed)
     return data, worst
 
@@ -121,43 +121,6 @@ def stripped(data: bytes) -> bytes:
     for part in (*model.graph.input, *model.graph.output, *model.graph.initializer):
         del part.metadata_props[:]
         part.ClearField("doc_string")
-    written: bytes = model.SerializeToString()
-    return written
-
-
-def halved(data: bytes, *, keep: Collection[str] = (), least: int = 1024) -> bytes:
-    """The same graph with its weights rounded to half precision, in half the bytes.
-
-    Each gets a node that widens it again, which onnxruntime runs once, when it loads the graph: the network computes in
-    single precision as before.
-
-    Parameters
-    ----------
-    data:
-        An ONNX file.
-    keep:
-        Names of constants that stay as they are, such as the basis of a front end.
-    least:
-        Fewest numbers in a constant that is worth it.
-    """
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load_from_string(data)
-    wider = []
-    for part in model.graph.initializer:
-        name, values = part.name, numpy_helper.to_array(part)
-        if (
-            values.dtype != np.float32
-            or values.size < least
-            or name in keep
-            or np.abs(values).max() > np.finfo(np.float16).max
-        ):
-            continue
-        part.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        wider.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    for number, node in enumerate(wider):
-        model.graph.node.insert(number, node)
     written: bytes = model.SerializeToString()
     return written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +18,9 @@ from conftest import ROOT
 from onnx import helper, numpy_helper
 
 from earwitness.errors import ExportError
-from earwitness.export import check_parity, export_onnx, halved
+from earwitness.export import check_parity, export_onnx
+from earwitness.export_size import halved, reckoned
+from earwitness.features.frames import windowed_basis
 from earwitness.train.recipe import Network, load_recipe
 
 
@@ -43,12 +46,14 @@ def test_half_the_bytes_for_rounded_weights(network: torch.nn.Module) -> None:
     assert exact <= 1e-4
     assert exact < worst <= 0.02
     sizes = {part.name: part.data_type for part in onnx.load_from_string(data).graph.initializer}
-    assert sizes["network.frontend.basis"] == onnx.TensorProto.FLOAT
+    assert "network.frontend.basis" not in sizes
+    assert sizes["network.frontend.basis.window"] == onnx.TensorProto.FLOAT
     halves = [name for name, kind in sizes.items() if kind == onnx.TensorProto.FLOAT16]
     weights = {part.name: int(np.prod(part.dims)) for part in onnx.load_from_string(whole).graph.initializer}
     saved = sum(2 * weights[name.removesuffix(".half")] for name in halves)
     assert saved > 10_000
-    assert abs(len(whole) - len(data) - saved) < 200 * len(halves)
+    saved += 4 * weights["network.frontend.basis"]
+    assert abs(len(whole) - len(data) - saved) < 200 * len(halves) + 12_000
 
 
 def test_what_is_halved() -> None:
@@ -70,6 +75,42 @@ def test_what_is_halved() -> None:
     session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
     wanted = numbers | {"weight": numbers["weight"].astype(np.float16).astype(np.float32)}
     np.testing.assert_array_equal(session.run(None, {})[0], np.concatenate(list(wanted.values())))
+
+
+def answers(constant: np.ndarray, file: Callable[[bytes], bytes]) -> tuple[np.ndarray, bytes]:
+    """What a graph of one constant gives after ``file`` was done to it, and the graph."""
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["constant"], ["logit"])],
+        "constant",
+        [],
+        [helper.make_tensor_value_info("logit", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(constant, "constant")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    made = file(model.SerializeToString())
+    return onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"]).run(None, {})[0], made
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "samples", "bins"), [(512, 512, 256), (400, 400, 201), (256, 256, 64), (512, 400, 257)]
+)
+def test_a_basis_is_reckoned(n_fft: int, samples: int, bins: int) -> None:
+    window = torch.hann_window(samples, dtype=torch.float64) + 0.01
+    basis = windowed_basis(n_fft, window, bins).float().unsqueeze(1).numpy()
+    found, made = answers(basis, reckoned)
+    assert len(made) < basis.nbytes / 8
+    np.testing.assert_allclose(found, basis, rtol=0, atol=2.0**-21)
+
+
+def test_what_is_no_basis_stays() -> None:
+    rng = np.random.default_rng(0)
+    basis = windowed_basis(256, torch.hann_window(256), 64).float().unsqueeze(1).numpy()
+    nearly = basis.copy()
+    nearly[40, 0, 100] += 1e-5
+    for constant in (nearly, rng.standard_normal((8, 1, 64)).astype(np.float32), basis[:127]):
+        found, made = answers(constant, reckoned)
+        np.testing.assert_array_equal(found, constant)
+        assert len(made) > constant.nbytes
 
 
 def test_another_network_is_refused(network: torch.nn.Module) -> None:

@@ -43,7 +43,7 @@ def _basis() -> Tensor:
     emphasis = torch.eye(WINDOW, dtype=torch.float64) - PREEMPHASIS * torch.diag(torch.ones(WINDOW - 1), -1).double()
     emphasis[0, 0] = 1 - PREEMPHASIS
     window = torch.hann_window(WINDOW, periodic=False, dtype=torch.float64)
-    angle = torch.outer(torch.arange(N_FFT // 2 + 1), torch.arange(WINDOW)) * (2 * math.pi / N_FFT)
+    angle = torch.outer(torch.arange(N_FFT // 2 + 1), torch.arange(WINDOW)).double() * (2 * math.pi / N_FFT)
     transform = torch.cat([angle.cos(), angle.sin()]).double()
     return (transform * window @ emphasis @ centred).float().unsqueeze(1)
 

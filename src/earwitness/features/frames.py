@@ -47,7 +47,8 @@ def windowed_basis(n_fft: int, window: Tensor, bins: int) -> Tensor:
     """
     if bins > n_fft // 2 + 1:
         raise ConfigError(f"frontend.bins: {bins} is more than n_fft // 2 + 1 = {n_fft // 2 + 1}")
-    angle = torch.outer(torch.arange(bins), torch.arange(len(window))) * (2 * math.pi / n_fft)
+    # a whole number times a float is single precision, whose angles are off by 1e-4 at the far end
+    angle = torch.outer(torch.arange(bins), torch.arange(len(window))).double() * (2 * math.pi / n_fft)
     return torch.cat([angle.cos(), angle.sin()]) * window.double()
 
 

@@ -79,7 +79,7 @@ class VoiceTracks(nn.Module):
         size = WINDOW + LONGEST + 2
         # the frame's mean is taken away inside the basis: a linear step before a linear step
         centre = torch.eye(WINDOW, dtype=torch.float64) - 1.0 / WINDOW
-        angle = torch.outer(torch.arange(size // 2 + 1), torch.arange(WINDOW)) * (2 * math.pi / size)
+        angle = torch.outer(torch.arange(size // 2 + 1), torch.arange(WINDOW)).double() * (2 * math.pi / size)
         basis = torch.cat([angle.cos() * window, angle.sin() * window]) @ centre
         lags = torch.cat([torch.zeros(1), torch.arange(SHORTEST - 1, LONGEST + 2)])
         back = torch.cos(torch.outer(lags.double(), torch.arange(size // 2 + 1)) * (2 * math.pi / size))

@@ -173,7 +173,7 @@ def publish(
     jobs:
         Processes that hear dev.
     half:
-        Whether weights are rounded to half precision, for a smaller file; see :func:`earwitness.export.halved`.
+        Whether weights are rounded to half precision, for a smaller file; see :mod:`earwitness.export_size`.
     conditions:
         Names of :data:`CONDITIONS` that dev is heard under.
     report:

@@ -271,6 +271,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Max": _plain(torch.maximum),
     "MaxPool": _pool("max"),
     "Min": _plain(torch.minimum),
+    "Mod": _plain(torch.remainder),
     "Mul": _plain(torch.mul),
     "Neg": _plain(torch.neg),
     "Pad": _padded,
