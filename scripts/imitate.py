@@ -180,7 +180,9 @@ class Descent:
     """Muon (Jordan 2024) for the matrices and kernels of convolutions and blocks, AdamW for the rest."""
 
     def __init__(self, model: SpeechTransformer, lr: float) -> None:
-        learned = [p for part in (model.first, model.second, model.blocks) for p in part.parameters()]
+        # a recipe may hold these still in what comes after
+        parts = [part.requires_grad_() for part in (model.first, model.second, model.blocks)]
+        learned = [p for part in parts for p in part.parameters()]
         self.kernels = [p for p in learned if p.ndim > 1]
         # Muon takes matrices; these share their memory with the kernels
         self.matrices = [nn.Parameter(p.data.view(p.shape[0], -1)) for p in self.kernels]

@@ -28,7 +28,7 @@ CHANGES = [
     "frontend.name=whisper_mel",
     "frontend.settings={}",
     "model.name=speech_transformer",
-    f"model.settings={{width = {WIDTH}, heads = 2, hidden = {HIDDEN}, neck = 8, layers = {LAYERS}}}",
+    f"model.settings={{width = {WIDTH}, heads = 2, hidden = {HIDDEN}, neck = 8, layers = {LAYERS}, frozen = true}}",
     "run.steps=60",
     "optimizer.lr=0.02",
 ]
