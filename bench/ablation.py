@@ -35,7 +35,13 @@ BASE = "as it is"
 FACTORS: dict[str, dict[str, list[str]]] = {
     "augmentation": {"none": ["augment.probability=0.0", "augment.bands=0"]},
     "codec copies": {"none": ["augment.codec_variant=0.0"]},
-    "sampling": {"not within sources, no pairs": ["sampling.within_source=0.0", "sampling.pairs=0.0"]},
+    "sampling": {
+        "not within sources": ["sampling.within_source=0.0"],
+        "pairs, and copies beside their originals": [
+            "sampling.pairs=0.15",
+            'sampling.no_pair_source=["copy-synthesis", "classical-tts"]',
+        ],
+    },
     "front end": {
         "windows of 32 ms": ["frontend.settings.n_fft=512", "frontend.settings.hop=256", "frontend.settings.bins=256"],
         "log mel": ['frontend.name="log_mel"', "frontend.settings={}"],

@@ -1,8 +1,8 @@
 """Which clips a batch is made of: even over sources and systems, and matched within a source.
 
-A network that sees human speech from some pages and generated speech from others learns the pages. So most of a batch
+A network that sees human speech from some pages and generated speech from others learns the pages. So a part of a batch
 is drawn in groups of four: two human and two generated clips of one source (the same page, often the same speaker and
-channel), or human clips beside their own copy-synthesis.
+channel), or, where it is asked for, human clips beside their own copy-synthesis.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ class SamplingSettings:
     tempering:
         A source is drawn with probability ∝ (its clips) ** tempering; 0 is even over sources.
     no_pair_source:
-        Sources whose rows take the source of their ``pair`` instead, and without a pair their system.
+        Sources whose rows take the source of their ``pair`` instead, and without a pair their system. Copies of clips
+        from many sources then make as many cells of source and system, and are drawn that often.
     """
 
     law: Literal["groups", "shuffle", "even"] = "groups"
     even_over: tuple[str, ...] = ("label", "system")
-    within_source: float = 0.6
-    pairs: float = 0.15
+    within_source: float = 0.3
+    pairs: float = 0.0
     tempering: float = 0.5
-    no_pair_source: tuple[str, ...] = ("copy-synthesis", "classical-tts")
+    no_pair_source: tuple[str, ...] = ()
 
 
 class GroupSampler:
@@ -142,7 +143,7 @@ def need_both_labels(manifest: Manifest) -> None:
 def source_classes(rows: Sequence[Row], settings: SamplingSettings) -> tuple[list[int], int]:
     """A class for each row's source, -1 for a source with one label only, and how many classes there are.
 
-    A copy counts to the source of its pair.
+    A copy counts to the source of its pair, where the settings say so.
 
     Examples
     --------

@@ -52,6 +52,26 @@ def test_pairs_are_a_clip_and_its_own_copy() -> None:
         assert (fake.pair, other.pair) == (first.id, second.id)
 
 
+def test_copies_of_many_sources_count_as_one_source() -> None:
+    many = []
+    for page in range(20):
+        many += [Row(f"{page}/h{i}.wav", "bonafide", source=f"p{page}") for i in range(2)]
+        many += [Row(f"{page}/f{i}.wav", "spoof", system=f"s{page}", source=f"p{page}") for i in range(4)]
+        copy = {"system": "world", "source": "copy-synthesis", "pair": f"{page}/h0.wav"}
+        many += [Row(f"v/{page}-{i}.wav", "spoof", **copy) for i in range(4)]
+
+    def share(settings: SamplingSettings) -> float:
+        drawn = GroupSampler(Manifest(many, root="."), settings, seed=3)
+        fakes = [drawn.rows[i] for step in range(20) for group in drawn.groups(step, 25) for i in group[2:]]
+        return sum(row.source == "copy-synthesis" for row in fakes) / len(fakes)
+
+    alone = share(SamplingSettings(within_source=0.0))
+    beside = share(SamplingSettings(within_source=0.0, no_pair_source=("copy-synthesis",)))
+    # eighty copies of one source against twenty sources of four clips, by the square root; or twenty against twenty
+    assert alone == pytest.approx(80**0.5 / (80**0.5 + 20 * 2), abs=0.04)
+    assert beside == pytest.approx(0.5, abs=0.05)
+
+
 def test_tempering_zero_is_even_over_sources() -> None:
     drawn = sampler(within_source=1.0, pairs=0.0, tempering=0.0)
     counts = Counter(drawn.rows[group[0]].source for step in range(20) for group in drawn.groups(step, 50))
@@ -104,8 +124,10 @@ def test_laws(law: str, kind: type) -> None:
 
 def test_copies_count_to_the_source_of_their_pair() -> None:
     made = list(Manifest(rows(), root="."))
-    classes, count = source_classes(made, SamplingSettings())
+    classes, count = source_classes(made, SamplingSettings(no_pair_source=("copy-synthesis",)))
     by_source = {row.source: c for row, c in zip(made, classes, strict=True)}
     assert (by_source["a"], by_source["b"], by_source["c"], by_source["d"]) == (0, 1, -1, -1)
     assert by_source["copy-synthesis"] == 0
     assert count == 2
+    alone, _ = source_classes(made, SamplingSettings())
+    assert {c for row, c in zip(made, alone, strict=True) if row.source == "copy-synthesis"} == {-1}
