@@ -77,9 +77,9 @@ RUN_HALF |= {"serve"}
 
 
 def part(path: Path) -> str:
-    """The name in GROUPS that a file belongs to; ``detector_*.py`` are rooms of the detector."""
+    """The name in GROUPS that a file belongs to; ``detector_*.py`` and ``export_*.py`` are rooms of those."""
     name = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    return "detector" if name.startswith("detector_") else name
+    return next((house for house in ("detector", "export") if name.startswith(f"{house}_")), name)
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
