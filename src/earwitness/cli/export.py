@@ -25,6 +25,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="Detector folder to write.", show_default=False)],
     root: Annotated[Path | None, typer.Option(help="Folder that the manifest's paths start from.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes that hear dev.", min=1)] = 1,
+    name: Annotated[str, typer.Option(help="Name of the detector; else that of the first run's recipe.")] = "",
     card: Annotated[Path | None, typer.Option(help="Text of MODEL_CARD.md.", show_default=False)] = None,
     half: Annotated[bool, typer.Option("--half", help="Round weights to half precision, for a smaller file.")] = False,
 ) -> None:
@@ -44,14 +45,15 @@ def export(
     dev = len(rows.filter(split="dev"))
     with Bar("dev", dev) as bar:
         if len(runs) == 1 and (runs[0] / INFO).exists():
-            if half:
-                raise typer.BadParameter("only the weights of run folders are rounded, and this is a detector folder")
+            if half or name:
+                raise typer.BadParameter("--half and --name are for run folders, and this is a detector folder")
             refit(runs[0], rows, out, card=text, jobs=jobs, report=lambda done: bar(done, dev))
         else:
             publish(
                 runs,
                 rows,
                 out,
+                name=name,
                 card=text,
                 commit=revision(),
                 jobs=jobs,

@@ -5,21 +5,7 @@ They are fewer than those of ``earwitness robustness``, and in part others: a li
 
 from __future__ import annotations
 
-import numpy as np
-
-from earwitness.augment.conditions import AS_IS, Change, Condition, crop, noisy, telephone
-from earwitness.augment.signals import RATE, Samples, behind
-from earwitness.train.speech_sounds import make
-
-
-def music(ratio_db: float) -> Change:
-    """Drawn music behind the speech, at a fixed ratio of speech to music."""
-
-    def change(samples: Samples, rng: np.random.Generator) -> Samples:
-        return behind(samples, make("music", max(len(samples), RATE), rng)[: len(samples)], ratio_db)
-
-    return change
-
+from earwitness.augment.conditions import AS_IS, Condition, crop, noisy, telephone
 
 CONDITIONS: dict[str, Condition] = {
     c.name: c
@@ -32,7 +18,6 @@ CONDITIONS: dict[str, Condition] = {
         Condition("telephone", "telephone", telephone),
         Condition("noise 15 dB", "opus/vorbis", noisy(15.0)),
         Condition("noise 5 dB", "opus/vorbis", noisy(5.0)),
-        Condition("music 15 dB", "opus/vorbis", music(15.0)),
         Condition("1.5 s of it", "opus/vorbis", crop(1.5)),
     )
 }

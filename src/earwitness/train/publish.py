@@ -148,6 +148,7 @@ def publish(
     manifest: Manifest,
     out: Path,
     *,
+    name: str = "",
     card: str = "",
     version: str = __version__,
     commit: str = "",
@@ -166,6 +167,8 @@ def publish(
         The manifest it was trained on; its ``dev`` rows fit calibration, thresholds and error rates, nothing else.
     out:
         The detector folder.
+    name:
+        What the detector and its rows of results are called; empty takes the name of the first run's recipe.
     card:
         Text of ``MODEL_CARD.md``; empty writes a short one that names the run.
     commit:
@@ -185,7 +188,8 @@ def publish(
         raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
     model, parity = export_onnx(network.eval(), half=half)
-    info = provisional(recipe.name, recipe.seed, recipe.window, manifest.filter(split="train"), version)
+    name = name or recipe.name
+    info = provisional(name, recipe.seed, recipe.window, manifest.filter(split="train"), version)
     info["train"] |= {
         "commit": commit,
         "onnx_parity": parity,
@@ -196,7 +200,7 @@ def publish(
         ],
         "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),
     }
-    text = card or short_card(recipe.name, recipe.about)
+    text = card or short_card(name, recipe.about)
     place = runs[0] / f"dev-trials-{len(runs)}.jsonl"
     return finish(
         out, info, model, text, place, manifest, seed=recipe.seed, jobs=jobs, conditions=conditions, report=report
