@@ -22,9 +22,7 @@ HALF_TOLERANCE = 0.02
 """Largest difference in logits that rounding weights to half precision may make."""
 
 
-def export_onnx(
-    network: nn.Module, *, tolerance: float = TOLERANCE, half: bool = False, seed: int = 0
-) -> tuple[bytes, float]:
+def export_onnx(network: nn.Module, *, tolerance: float = TOLERANCE, seed: int = 0) -> tuple[bytes, float]:
     """The network's ``score`` as an ONNX file that takes any batch and any number of samples.
 
     Parameters
@@ -33,9 +31,6 @@ def export_onnx(
         A module with ``score(waveform) -> (batch,)``, in evaluation mode.
     tolerance:
         Largest allowed difference between the two, in logits.
-    half:
-        Whether weights are rounded to half precision afterwards and bases of front ends written as arithmetic, see
-        :mod:`earwitness.export_size`; what that moves is held to :data:`HALF_TOLERANCE`.
     seed:
         Seed of the noise and tones that both are tried on.
 
@@ -50,11 +45,31 @@ def export_onnx(
         If the file cannot be made, or differs from the network by more than ``tolerance``.
     """
     data = _written(network)
-    worst = check_parity(network, data, tolerance=tolerance, seed=seed)
-    if half:
-        data = halved(reckoned(data), keep=[f"network.{name}" for name, _ in network.named_buffers()])
-        worst = check_parity(network, data, tolerance=HALF_TOLERANCE, seed=seed)
-    return data, worst
+    return data, check_parity(network, data, tolerance=tolerance, seed=seed)
+
+
+def half_onnx(network: nn.Module, data: bytes, *, seed: int = 0) -> tuple[bytes, float]:
+    """The file of :func:`export_onnx` with weights in half precision and bases of front ends written as arithmetic.
+
+    Parameters
+    ----------
+    network, data:
+        What :func:`export_onnx` was given, and gave.
+    seed:
+        As there.
+
+    Returns
+    -------
+    bytes, float
+        The file, see :mod:`earwitness.export_size`, and the largest difference of logits to the network.
+
+    Raises
+    ------
+    ExportError
+        If that is more than :data:`HALF_TOLERANCE`.
+    """
+    small = halved(reckoned(data), keep=[f"network.{name}" for name, _ in network.named_buffers()])
+    return small, check_parity(network, small, tolerance=HALF_TOLERANCE, seed=seed)
 
 
 def _written(network: nn.Module) -> bytes:

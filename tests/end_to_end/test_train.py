@@ -138,12 +138,13 @@ def test_a_detector_folder_can_be_fitted_anew(trained: Path, tmp_path: Path) -> 
 def test_rounded_weights_are_said_and_a_finished_graph_is_not_rounded(trained: Path, tmp_path: Path) -> None:
     from earwitness.cli import app
 
-    words = ["export", trained, "-m", trained.parent / "manifest.csv", "-o", tmp_path / "half", "--half"]
+    words = ["export", trained, "-m", trained.parent / "manifest.csv", "-o", tmp_path / "half", "--half", "--name", "x"]
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     detector, whole = (earwitness.Detector.load(folder) for folder in (tmp_path / "half", trained / "detector"))
-    assert detector.info.data["train"]["half"] is True
-    assert whole.info.data["train"]["half"] is False
+    assert 0 < detector.info.data["train"]["half_parity"] <= 0.02
+    assert whole.info.data["train"]["half_parity"] is None
+    assert (detector.info.id, detector.info.data["train"]["recipe"]) == ("earwitness-x", "x")
     wave = lab_files.buzz(False, 3.0, np.random.default_rng(6)).astype(np.float32)[None]
     assert detector.logits(wave)[0] == pytest.approx(whole.logits(wave)[0], abs=0.05)
     assert detector.logits(wave)[0] != whole.logits(wave)[0]

@@ -78,7 +78,7 @@ def test_one_sample_more_or_less_hardly_matters(any_detector: Detector, speech: 
     for start in (0, 5_000, 11_111):
         at = any_detector.score(speech[start : start + n]).llr
         for other in (n - 1, n + 1, n + 512):
-            assert abs(any_detector.score(speech[start : start + other]).llr - at) <= 0.05
+            assert abs(any_detector.score(speech[start : start + other]).llr - at) <= 0.1
 
 
 def test_a_batch_gives_what_single_windows_give(any_detector: Detector, speech: np.ndarray) -> None:

@@ -42,7 +42,9 @@ def test_the_verdict_at_the_end_is_that_of_a_scan(shipped: Detector, speech: np.
     file = shipped.scan(wav_bytes(speech / 32768), path="x", prior=0.1)
     _, verdict = run(shipped, speech, 6400, prior=0.1)
     assert verdict.llr == pytest.approx(file.llr, abs=1e-4)
-    assert verdict.windows == file.windows
+    # windows are scored in other company, which moves the last bits of a product of matrices
+    ours, theirs = ([(w.start, w.end, w.llr) for w in each.windows] for each in (verdict, file))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert (verdict.label, verdict.thresholds, verdict.prior) == (file.label, file.thresholds, 0.1)
     assert verdict.quality["speech_seconds"] == file.quality["speech_seconds"]
 

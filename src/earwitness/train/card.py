@@ -13,10 +13,17 @@ from earwitness.error_cells import WORDS
 Json = Mapping[str, Any]
 OURS = "answers.csv"
 TEACHER = (
-    "answers of small networks on the convolutions of DistillMOS (public, MIT, distilled by its authors from XLS-R), "
-    "given without each clip's own source and learned beside the labels; nothing of DistillMOS is in here."
+    "answers of small networks on what the convolutions of DistillMOS (distilled by its authors from XLS-R) and the "
+    "first blocks of Whisper tiny hear (both public, MIT), given without each clip's own source and learned beside the "
+    "labels; nothing of either is in here."
 )
 """What the card says of networks that learned from ``recipes/answers.csv``."""
+IMITATOR = "encoder"
+IMITATION = (
+    "- **Imitation**: the blocks of `encoder` learned first, from random weights and without labels, to foretell what "
+    "the first blocks of Whisper tiny (public, MIT) hear in the training clips; no weight of Whisper is in here."
+)
+"""What it says of the recipe that begins where ``scripts/imitate.py`` ends."""
 
 
 def percent(value: float | None) -> str:
@@ -87,7 +94,7 @@ def _what(info: Json) -> list[str]:
         "",
         f"- **Made by** {members}; code revision `{train['commit'] or 'unknown'}`, {info['created']}.",
         f"- **Network** {train['parameters']:,} parameters, front end inside the graph, waveform at 16 kHz in, logit "
-        f"out; the ONNX file differs from the trained network by at most {train['onnx_parity']:.1g}.",
+        f"out; the ONNX file differs from the trained network by at most {train['onnx_parity']:.1g}{_rounded(train)}.",
         f"- **Windows** of {window['seconds']:g} s every {window['hop']:g} s over the speech, pooled by "
         f"`{info['pooling']}`.",
         f"- **Calibration and limits** were fitted on dev. Rule: {info['thresholds']['rule']}.",
@@ -107,7 +114,8 @@ def _teachers(members: Sequence[Json]) -> list[str]:
     said = {
         file: TEACHER if file == OURS else f"the answers in `{file}`, learned beside the labels." for file in taught
     }
-    return [f"- **Teacher** of {' and '.join(names)}: {said[file]}" for file, names in taught.items()]
+    imitated = [IMITATION] if any(m["recipe"] == IMITATOR and m.get("start_from") for m in members) else []
+    return imitated + [f"- **Teacher** of {' and '.join(names)}: {said[file]}" for file, names in taught.items()]
 
 
 def _measured(dev: Json, eval_: Json, clean: Json | None) -> list[str]:
@@ -180,6 +188,11 @@ def _verdicts(report: Json, info: Json) -> list[str]:
         "",
         *table(["recording", *found["bonafide"]], rows),
     ]
+
+
+def _rounded(train: Json) -> str:
+    moved = train.get("half_parity")
+    return "" if moved is None else f", and its weights in half precision move logits by at most {moved:.1g}"
 
 
 def _wider(limits: Json) -> str:

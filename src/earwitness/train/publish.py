@@ -24,7 +24,7 @@ from earwitness.detector_folder import CARD, MODEL, read_detector, write_detecto
 from earwitness.detector_limits import Limits
 from earwitness.error_cells import Cell, cell_of
 from earwitness.errors import TrainingError
-from earwitness.export import export_onnx
+from earwitness.export import export_onnx, half_onnx
 from earwitness.metrics.shares import wilson
 from earwitness.models.pretrained import without_weights
 from earwitness.train.checkpoint import load_tensors
@@ -187,15 +187,23 @@ def publish(
     if any(other.window != recipe.window for other, _, _ in loaded):
         raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
-    model, parity = export_onnx(network.eval(), half=half)
+    model, parity = export_onnx(network.eval())
+    if half:
+        model, moved = half_onnx(network, model)
     name = name or recipe.name
     info = provisional(name, recipe.seed, recipe.window, manifest.filter(split="train"), version)
     info["train"] |= {
         "commit": commit,
         "onnx_parity": parity,
-        "half": half,
+        "half_parity": moved if half else None,
         "members": [
-            {"recipe": r.name, "seed": r.seed, "step": best.get("step"), "teacher": r.teacher.answers or None}
+            {
+                "recipe": r.name,
+                "seed": r.seed,
+                "step": best.get("step"),
+                "start_from": r.start_from or None,
+                "teacher": r.teacher.answers or None,
+            }
             for r, _, best in loaded
         ],
         "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),

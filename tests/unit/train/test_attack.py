@@ -20,7 +20,7 @@ from earwitness.config import build, with_overrides
 from earwitness.data.manifest import Manifest, Row
 from earwitness.detector import Detector
 from earwitness.errors import ExportError
-from earwitness.export import check_parity, export_onnx, stripped
+from earwitness.export import check_parity, export_onnx, half_onnx, stripped
 from earwitness.models.recurrent import GRU, LSTM
 from earwitness.train.attack import METHODS, Plan, adversarial, attack, measured_snr, of_windows, randomised
 from earwitness.train.attack_summary import PLAIN, RANDOMISED, summary
@@ -64,7 +64,7 @@ def test_the_twin_knows_the_small_transformer_with_halved_weights() -> None:
     small = "model.settings={width = 16, heads = 2, hidden = 32, neck = 8}"
     torch.manual_seed(0)
     network = Network(build(Recipe, with_overrides(tomllib.loads(lab_files.RECIPE), [*changes, small]), where="test"))
-    data, _ = export_onnx(network.eval(), half=True)
+    data, _ = half_onnx(network, export_onnx(network.eval())[0])
     assert check_parity(graph_twin(data), data) < 1e-4
 
 
