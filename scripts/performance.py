@@ -216,9 +216,9 @@ def choices() -> list[str]:
             "Windows that overlap hear moments twice. The convolutional body cannot run once over a long spectrogram "
             "and be pooled per window with equal results: each block is gated by the mean over its whole window "
             "(squeeze and excitation), each window is brought to one level before the logarithm, and its edges are "
-            "padded with zeros; the recurrent network begins anew with each. So windows stand side by side, in scans, "
-            "in training's choice of weights and in calibration alike. What other lengths and overlaps would do on "
-            "dev: `python bench/overlap.py`",
+            "padded with zeros; the transformer and the recurrent network begin anew with each. So windows stand side "
+            "by side, in scans, in training's choice of weights and in calibration alike. What other lengths and "
+            "overlaps would do on dev: `python bench/overlap.py`",
         ),
         ("variants.csv", "Smaller forms of the shipped network on dev. `python bench/variants.py`"),
     ):
