@@ -238,6 +238,8 @@ def _limits(report: Json) -> list[str]:
         "- Not tested: singing, whispering, children, dubbing, voices through a vocoder on purpose, live phone lines.",
         "- Edited, inpainted and neurally restored human speech counts as generated here; training had few of it.",
         "- Neural-codec transmission of human speech may be called generated.",
+        "- With music behind the voice, *likely human* says nothing: no limit was chosen on such audio, and generated voices",
+        "  are called human there (`bench/background.py` measures how often).",
         "- It does not tell who speaks, and does not find splices between two human recordings.",
         "- Do not use it as the only ground for a decision about a person.",
         "",
