@@ -48,7 +48,10 @@ FACTORS: dict[str, dict[str, list[str]]] = {
     },
     "loss": {
         "cross-entropy alone": ['loss.name="bce"'],
-        "with supervised contrast of pairs": ['also=[{name="supcon", share=0.3, settings={within="pairs"}}]'],
+        "with supervised contrast of pairs": [
+            "sampling.pairs=0.15",
+            'also=[{name="supcon", share=0.3, settings={within="pairs"}}]',
+        ],
     },
     "adversary": {"of sources": ["adversary.share=0.1"]},
     "averaging": {"no average of the weights": ["optimizer.ema=0.0"]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -56,39 +57,30 @@ def test_half_the_bytes_for_rounded_weights(network: torch.nn.Module) -> None:
     assert abs(len(whole) - len(data) - saved) < 200 * len(halves) + 12_000
 
 
+def answers(constants: dict[str, np.ndarray], file: Callable[[bytes], bytes]) -> tuple[np.ndarray, bytes]:
+    """What a graph that joins these constants gives after ``file`` was done to it, and the graph."""
+    graph = helper.make_graph(
+        [helper.make_node("Concat", list(constants), ["logit"], axis=0)],
+        "constants",
+        [],
+        [helper.make_tensor_value_info("logit", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    made = file(model.SerializeToString())
+    return onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"]).run(None, {})[0], made
+
+
 def test_what_is_halved() -> None:
     rng = np.random.default_rng(0)
     numbers = {"weight": rng.standard_normal(4000), "kept": rng.standard_normal(4000), "few": np.ones(4) / 3}
     numbers["large"] = np.full(4000, 1e6)
     numbers = {name: value.astype(np.float32) for name, value in numbers.items()}
-    graph = helper.make_graph(
-        [helper.make_node("Concat", list(numbers), ["logit"], axis=0)],
-        "numbers",
-        [],
-        [helper.make_tensor_value_info("logit", onnx.TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(value, name) for name, value in numbers.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    made = halved(model.SerializeToString(), keep=["kept"])
+    found, made = answers(numbers, partial(halved, keep=["kept"]))
     kinds = {part.name: part.data_type for part in onnx.load_from_string(made).graph.initializer}
     assert [name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT16] == ["weight.half"]
-    session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
     wanted = numbers | {"weight": numbers["weight"].astype(np.float16).astype(np.float32)}
-    np.testing.assert_array_equal(session.run(None, {})[0], np.concatenate(list(wanted.values())))
-
-
-def answers(constant: np.ndarray, file: Callable[[bytes], bytes]) -> tuple[np.ndarray, bytes]:
-    """What a graph of one constant gives after ``file`` was done to it, and the graph."""
-    graph = helper.make_graph(
-        [helper.make_node("Identity", ["constant"], ["logit"])],
-        "constant",
-        [],
-        [helper.make_tensor_value_info("logit", onnx.TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(constant, "constant")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    made = file(model.SerializeToString())
-    return onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"]).run(None, {})[0], made
+    np.testing.assert_array_equal(found, np.concatenate(list(wanted.values())))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +89,7 @@ def answers(constant: np.ndarray, file: Callable[[bytes], bytes]) -> tuple[np.nd
 def test_a_basis_is_reckoned(n_fft: int, samples: int, bins: int) -> None:
     window = torch.hann_window(samples, dtype=torch.float64) + 0.01
     basis = windowed_basis(n_fft, window, bins).float().unsqueeze(1).numpy()
-    found, made = answers(basis, reckoned)
+    found, made = answers({"basis": basis}, reckoned)
     assert len(made) < basis.nbytes / 8
     np.testing.assert_allclose(found, basis, rtol=0, atol=2.0**-21)
 
@@ -108,7 +100,7 @@ def test_what_is_no_basis_stays() -> None:
     nearly = basis.copy()
     nearly[40, 0, 100] += 1e-5
     for constant in (nearly, rng.standard_normal((8, 1, 64)).astype(np.float32), basis[:127]):
-        found, made = answers(constant, reckoned)
+        found, made = answers({"constant": constant}, reckoned)
         np.testing.assert_array_equal(found, constant)
         assert len(made) > constant.nbytes
 

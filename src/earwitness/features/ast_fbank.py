@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earwitness.features.filters import triangles
-from earwitness.features.frames import RATE
+from earwitness.features.frames import RATE, windowed_basis
 
 WINDOW, HOP, N_FFT, PREEMPHASIS = 400, 160, 512, 0.97
 
@@ -43,9 +43,8 @@ def _basis() -> Tensor:
     emphasis = torch.eye(WINDOW, dtype=torch.float64) - PREEMPHASIS * torch.diag(torch.ones(WINDOW - 1), -1).double()
     emphasis[0, 0] = 1 - PREEMPHASIS
     window = torch.hann_window(WINDOW, periodic=False, dtype=torch.float64)
-    angle = torch.outer(torch.arange(N_FFT // 2 + 1), torch.arange(WINDOW)).double() * (2 * math.pi / N_FFT)
-    transform = torch.cat([angle.cos(), angle.sin()]).double()
-    return (transform * window @ emphasis @ centred).float().unsqueeze(1)
+    transform = windowed_basis(N_FFT, window, N_FFT // 2 + 1)
+    return (transform @ emphasis @ centred).float().unsqueeze(1)
 
 
 def _kaldi_mel(hertz: float) -> float:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earwitness.features.frames import RATE
+from earwitness.features.frames import RATE, windowed_basis
 
 HOP = 320
 LOWEST, HIGHEST = 75.0, 500.0
@@ -79,8 +79,7 @@ class VoiceTracks(nn.Module):
         size = WINDOW + LONGEST + 2
         # the frame's mean is taken away inside the basis: a linear step before a linear step
         centre = torch.eye(WINDOW, dtype=torch.float64) - 1.0 / WINDOW
-        angle = torch.outer(torch.arange(size // 2 + 1), torch.arange(WINDOW)).double() * (2 * math.pi / size)
-        basis = torch.cat([angle.cos() * window, angle.sin() * window]) @ centre
+        basis = windowed_basis(size, window, size // 2 + 1) @ centre
         lags = torch.cat([torch.zeros(1), torch.arange(SHORTEST - 1, LONGEST + 2)])
         back = torch.cos(torch.outer(lags.double(), torch.arange(size // 2 + 1)) * (2 * math.pi / size))
         back[:, 1 : (size + 1) // 2] *= 2

@@ -188,6 +188,7 @@ def publish(
         raise TrainingError("runs with windows of different lengths cannot be fused", hint="export each by itself")
     network = loaded[0][1] if len(loaded) == 1 else Fused([member for _, member, _ in loaded])
     model, parity = export_onnx(network.eval())
+    moved = None
     if half:
         model, moved = half_onnx(network, model)
     name = name or recipe.name
@@ -195,7 +196,7 @@ def publish(
     info["train"] |= {
         "commit": commit,
         "onnx_parity": parity,
-        "half_parity": moved if half else None,
+        "half_parity": moved,
         "members": [
             {
                 "recipe": r.name,
