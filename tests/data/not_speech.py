@@ -1,7 +1,7 @@
 """Sounds without speech for the tests: written apart from the makers that the detector was trained with.
 
 Each function takes a seed and gives 6 s of float32 mono at 16 kHz. NumPy only, spectra and sums, so that neither the
-code nor the draws are shared with ``earwitness.train.speech_sounds``.
+code nor the draws are shared with ``earwitness.augment.sounds``.
 """
 
 from __future__ import annotations

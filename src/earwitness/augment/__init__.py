@@ -8,6 +8,7 @@ from __future__ import annotations
 
 AUGMENTS: dict[str, str] = {
     "babble": "earwitness.augment.recorded:Babble",
+    "background": "earwitness.augment.background:Background",
     "band": "earwitness.augment.channel:Band",
     "clipping": "earwitness.augment.channel:Clipping",
     "codec": "earwitness.augment.codec:Codec",

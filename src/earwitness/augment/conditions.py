@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earwitness.augment.background import Background
 from earwitness.augment.channel import Band, Companding
 from earwitness.augment.codec import encoded, through_codec
 from earwitness.augment.noise import ColouredNoise
@@ -80,6 +81,11 @@ class Condition:
 def noisy(snr_db: float) -> Change:
     """White to brown noise at a fixed signal-to-noise ratio."""
     return ColouredNoise(snr_db=(snr_db, snr_db), slope=(0.0, 1.5), hum=0.0)
+
+
+def musical(snr_db: float) -> Change:
+    """Drawn music, made by code, behind the speech at a fixed ratio of speech to music."""
+    return Background(kinds=("music",), snr_db=(snr_db, snr_db))
 
 
 def crop(seconds: float) -> Change:
@@ -175,6 +181,8 @@ ROBUSTNESS: dict[str, Condition] = {
         Condition("telephone", "telephone", telephone),
         Condition("noise 10 dB", "lossless", noisy(10.0)),
         Condition("noise 5 dB", "lossless", noisy(5.0)),
+        Condition("music 20 dB", "lossless", musical(20.0)),
+        Condition("music 10 dB", "lossless", musical(10.0)),
         Condition("room 0.4 s", "lossless", room(0.4)),
         Condition("room 0.8 s", "lossless", room(0.8)),
         Condition("speed +5 %", "lossless", speed(1.05)),

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earwitness.augment import sounds
 from earwitness.augment.channel import Band, Clipping, Companding, Equalizer
 from earwitness.augment.codec import Codec
 from earwitness.augment.room import Room
 from earwitness.augment.signals import RATE, Samples, coloured_noise, rms
 from earwitness.errors import AudioError, TrainingError
-from earwitness.train import speech_sounds
 
 HOP = 512
 """Samples of one frame: 32 ms at 16 kHz."""
@@ -126,14 +126,14 @@ class Ingredients:
 def _music(length: int, ingredients: Ingredients, rng: np.random.Generator) -> Samples:
     if ingredients.music and rng.random() < 0.65:
         return _excerpt(ingredients.music[int(rng.integers(len(ingredients.music)))], length, rng)
-    return speech_sounds.make("music", length, rng)
+    return sounds.make("music", length, rng)
 
 
 def _sound(length: int, ingredients: Ingredients, rng: np.random.Generator) -> Samples:
     if ingredients.sounds and rng.random() < 0.25:
         return _excerpt(ingredients.sounds[int(rng.integers(len(ingredients.sounds)))], length, rng)
     kind = str(rng.choice(["noise", "tones", "environment"], p=[0.35, 0.25, 0.4]))
-    return speech_sounds.make(kind, length, rng)
+    return sounds.make(kind, length, rng)
 
 
 def _excerpt(source: Samples, length: int, rng: np.random.Generator) -> Samples:

@@ -36,8 +36,8 @@ def test_every_condition_writes_a_file_that_is_read_back(name: str, clip: Sample
     assert ending.isalnum()
 
 
-@pytest.mark.parametrize("name", ["noise 20 dB", "noise 10 dB", "noise 5 dB"])
-def test_noise_has_the_stated_level_and_differs_between_clips(name: str, clip: Samples) -> None:
+@pytest.mark.parametrize("name", ["noise 20 dB", "noise 10 dB", "noise 5 dB", "music 20 dB", "music 10 dB"])
+def test_noise_and_music_have_the_stated_level_and_differs_between_clips(name: str, clip: Samples) -> None:
     condition, wanted = ROBUSTNESS[name], float(name.split()[1])
     noise = condition.samples(clip, seed=1, clip="a") - clip
     assert 20 * np.log10(rms(clip) / rms(noise)) == pytest.approx(wanted, abs=0.1)

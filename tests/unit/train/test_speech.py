@@ -13,7 +13,8 @@ from earwitness.errors import TrainingError
 
 torch = pytest.importorskip("torch")
 
-from earwitness.train import speech, speech_sounds
+from earwitness.augment import sounds
+from earwitness.train import speech
 from earwitness.train.speech_examples import HOP, Clip, Ingredients, Teacher, example, read_sounds
 
 
@@ -51,15 +52,15 @@ def test_a_tone_shows_in_its_own_band() -> None:
     assert places[:3] == [6, 14, 28]
 
 
-@pytest.mark.parametrize("kind", sorted(speech_sounds.MAKERS))
+@pytest.mark.parametrize("kind", sorted(sounds.MAKERS))
 def test_every_maker_is_seeded_bounded_and_of_the_wanted_length(kind: str) -> None:
-    for maker in speech_sounds.MAKERS[kind]:
+    for maker in sounds.MAKERS[kind]:
         for length in (1_000, 24_000):
             first = maker(length, np.random.default_rng(3))
             assert first.shape == (length,)
             assert np.isfinite(first).all()
             assert np.array_equal(first, maker(length, np.random.default_rng(3)))
-    made = speech_sounds.make(kind, 8_000, np.random.default_rng(1))
+    made = sounds.make(kind, 8_000, np.random.default_rng(1))
     assert made.dtype == np.float32
     assert np.abs(made).max() <= 1.0
 

@@ -1,7 +1,8 @@
 """Sounds that are not speech, made by seeded code: noise, tones, music and the like of an environment.
 
-They are what the speech and music detector (:mod:`earwitness.train.speech`) learns to tell from speech. Every maker
-takes ``(length, rng)`` and gives float32 mono at 16 kHz with a peak of at most 1; nothing is recorded.
+They are what the speech and music detector (:mod:`earwitness.train.speech`) learns to tell from speech, and what
+:class:`earwitness.augment.background.Background` lays behind it. Every maker takes ``(length, rng)`` and gives float32
+mono at 16 kHz with a peak of at most 1; nothing is recorded.
 """
 
 from __future__ import annotations
