@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from earwitness.audio.windows import WindowPlan, tile
+from earwitness.data.manifest import Manifest, Row
 from earwitness.train.cache import AudioCache
-from earwitness.train.devset import dev_logits
+from earwitness.train.devset import dev_logits, dev_metrics
 
 PLAN = WindowPlan(2.0, 2.0, 1.0)
 LENGTHS = {"short": 9000, "minimum": 16000, "between": 20001, "window": 32000, "two": 50000, "three": 96000}
@@ -55,3 +56,16 @@ def test_dev_logits_are_those_of_a_scan(cache: AudioCache, batch: int) -> None:
     found = dev_logits(network, cache, names, window=PLAN, batch=batch)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     assert np.ptp(found) > 0
+
+
+def test_a_kind_with_few_clips_is_told_and_does_not_choose() -> None:
+    rng = np.random.default_rng(0)
+    kinds = ["tts"] * 60 + ["vc"] * 60 + ["codec"] * 12
+    rows = [Row(f"h{i}", "bonafide") for i in range(100)]
+    rows += [Row(f"s{i}", "spoof", system=f"{kind}-{i % 3}", kind=kind) for i, kind in enumerate(kinds)]
+    shift = {"tts": 2.0, "vc": 1.0, "codec": -3.0}
+    logits = np.r_[rng.standard_normal(100), [shift[kind] + rng.standard_normal() for kind in kinds]]
+    found = dev_metrics(Manifest(rows), logits, frozenset({"tts-0"}))
+    assert found["eer_codec"] > 0.5 > found["eer_vc"] > found["eer_tts"]
+    four = [found[key] for key in ("eer", "eer_systems", "eer_unseen", "eer_vc")]
+    assert found["choice"] == pytest.approx(np.mean(four))
