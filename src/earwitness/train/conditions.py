@@ -5,7 +5,7 @@ They are fewer than those of ``earwitness robustness``, and in part others: a li
 
 from __future__ import annotations
 
-from earwitness.augment.conditions import AS_IS, Condition, crop, noisy, telephone
+from earwitness.augment.conditions import AS_IS, Condition, crop, musical, noisy, telephone
 
 CONDITIONS: dict[str, Condition] = {
     c.name: c
@@ -18,6 +18,7 @@ CONDITIONS: dict[str, Condition] = {
         Condition("telephone", "telephone", telephone),
         Condition("noise 15 dB", "opus/vorbis", noisy(15.0)),
         Condition("noise 5 dB", "opus/vorbis", noisy(5.0)),
+        Condition("music 15 dB", "opus/vorbis", musical(15.0)),
         Condition("1.5 s of it", "opus/vorbis", crop(1.5)),
     )
 }
