@@ -3,9 +3,10 @@
     python bench/variants.py MANIFEST --root CORPUS [--detector FOLDER] [--every 1] --out results/variants.csv
 
 int8 is onnxruntime's static quantisation (QDQ, a scale per channel), calibrated on windows of the split ``train``; the
-Fourier transforms stay in single precision. A part is the graph of one of the networks whose logits a fused detector
-averages. ``--single FOLDER`` is the export of the same runs without ``--half``, against which it is held. EERs have
-intervals clustered by source; the difference of EER to the detector as it ships is paired over the same draws.
+Fourier transforms stay in single precision. Of linear layers alone it is dynamic quantisation. A part is the graph of
+one of the networks whose logits a fused detector averages. ``--single FOLDER`` is the export of the same runs without
+``--half``, against which it is held. EERs have intervals clustered by source; the difference of EER to the detector as
+it ships is paired over the same draws.
 Nothing is shipped here: the figures are for deciding.
 """
 
@@ -36,6 +37,8 @@ from earwitness.train.history import revision
 Floats = NDArray[np.float64]
 CALIBRATION = 96
 DRAWS = 1000
+WIDE = 128
+"""Inputs that a linear layer has at least, for :func:`int8_linear`."""
 
 
 def windows(rows: Manifest, plan: WindowPlan) -> Iterator[tuple[NDArray[np.float32], list[int]]]:
@@ -75,19 +78,25 @@ class _Reader:
         """Not asked for here."""
 
 
-def int8(model: Any, batches: list[NDArray[np.float32]]) -> bytes:
-    """The graph with its convolutions and products in int8."""
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+def _ready(model: Any, folder: str) -> tuple[str, Any, dict[str, list[int]]]:
+    """The graph with its constants folded: where it is kept, the graph, and the shapes of its weights."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     logging.disable(logging.CRITICAL)
-    shapes = {i.name: list(i.dims) for i in model.graph.initializer}
+    whole, ready = (str(Path(folder, n)) for n in ("whole.onnx", "ready.onnx"))
+    onnx.save(model, whole)
+    quant_pre_process(whole, ready, skip_symbolic_shape=True)
+    prepared = onnx.load(ready)
+    return ready, prepared, {i.name: list(i.dims) for i in prepared.graph.initializer}
+
+
+def int8(model: Any, batches: list[NDArray[np.float32]]) -> bytes:
+    """The graph with its convolutions and products in int8."""
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
     with tempfile.TemporaryDirectory() as folder:
-        whole, ready, out = (str(Path(folder, n)) for n in ("whole.onnx", "ready.onnx", "int8.onnx"))
-        onnx.save(model, whole)
-        quant_pre_process(whole, ready, skip_symbolic_shape=True)
-        prepared = onnx.load(ready)
-        shapes |= {i.name: list(i.dims) for i in prepared.graph.initializer}
+        ready, prepared, shapes = _ready(model, folder)
+        out = str(Path(folder, "int8.onnx"))
         front = [n.name for n in prepared.graph.node if n.op_type == "Conv" and len(shapes.get(n.input[1], [])) == 3]
         quantize_static(
             ready,
@@ -100,6 +109,28 @@ def int8(model: Any, batches: list[NDArray[np.float32]]) -> bytes:
             calibrate_method=CalibrationMethod.MinMax,
             op_types_to_quantize=["Conv", "Gemm", "MatMul"],
             nodes_to_exclude=front,
+        )
+        return Path(out).read_bytes()
+
+
+def int8_linear(model: Any) -> bytes:
+    """The graph with 8-bit weights in its linear layers alone, activations measured as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        ready, prepared, shapes = _ready(model, folder)
+        out = str(Path(folder, "int8.onnx"))
+        # the quantiser infers shapes itself, and refuses those of a Gemm whose weight was turned around
+        del prepared.graph.value_info[:]
+        onnx.save(prepared, ready)
+        wide = [n.name for n in prepared.graph.node if n.op_type == "MatMul" and shapes.get(n.input[1], [0])[0] >= WIDE]
+        quantize_dynamic(
+            ready,
+            out,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=wide,
         )
         return Path(out).read_bytes()
 
@@ -139,6 +170,7 @@ def main() -> int:
     forms: dict[str, bytes] = {"as it ships": whole.SerializeToString(), **dict(parts(whole))}
     if given.single:
         forms["single precision"] = (given.single / "model.onnx").read_bytes()
+    forms["int8, linear layers"] = int8_linear(whole)
     forms["int8"] = int8(whole, [x for x, _ in windows(train, plan)])
     sessions = {name: inner.session(data) for name, data in forms.items()}
     scores: dict[str, list[float]] = {name: [] for name in forms}
@@ -172,7 +204,7 @@ def main() -> int:
         fixed = (f"{detector.info.id}, {name}", revision()[:7], f"{len(heard)} clips", given.split, "")
         for metric, value, low, high in figures:
             out.append(ResultRow(*fixed, metric, value, low, high, None, place))
-            print(f"{name:14} {metric:24} {value:.5g} {low} {high}", flush=True)
+            print(f"{name:20} {metric:28} {value:.5g} {low} {high}", flush=True)
     append_rows(given.out, out)
     return 0
 
