@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from earwitness.augment.signals import RATE, Samples, behind
-from earwitness.augment.sounds import make
+from earwitness.augment.sounds import MAKERS, make
+from earwitness.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Background:
     snr_db:
         Range of the ratio of the clip to the sound, over the whole clip.
 
+    Raises
+    ------
+    ConfigError
+        For a kind of which there are no makers, or none at all.
+
     Examples
     --------
     >>> clip = np.ones(16_000, dtype=np.float32)
@@ -30,6 +36,14 @@ class Background:
 
     kinds: tuple[str, ...] = ("music", "music", "environment")
     snr_db: tuple[float, float] = (8.0, 35.0)
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.kinds if kind not in MAKERS]
+        if unknown or not self.kinds:
+            raise ConfigError(
+                f"background: no sounds of kind {unknown[0]!r}" if unknown else "background: no kind of sound",
+                hint="known: " + ", ".join(sorted(MAKERS)),
+            )
 
     def __call__(self, samples: Samples, rng: np.random.Generator) -> Samples:
         kind = self.kinds[int(rng.integers(len(self.kinds)))]
