@@ -297,14 +297,14 @@ class _Instrument:
 
     def _string(self, pitch: float, count: int) -> _Wide:
         """Karplus and Strong, 1983: a noise burst in a loop with a two-point average."""
-        from scipy.signal import lfilter
-
         delay = max(2, round(RATE / pitch))
-        excite = np.zeros(count)
-        excite[: min(delay, count)] = self.rng.uniform(-1, 1, min(delay, count))
-        loop = np.zeros(delay + 2)
-        loop[0], loop[delay], loop[delay + 1] = 1.0, -0.498, -0.498
-        return np.asarray(lfilter([1.0], loop, excite), dtype=np.float64)
+        loop = np.zeros(count + 1)  # one sample late: the loop averages each sample with the one before it
+        out, burst = loop[1:], min(delay, count)
+        out[:burst] = self.rng.uniform(-1, 1, burst)
+        for start in range(delay, count, delay):
+            end = min(start + delay, count)
+            out[start:end] = 0.498 * loop[start - delay : end - delay] + 0.498 * out[start - delay : end - delay]
+        return out
 
 
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))

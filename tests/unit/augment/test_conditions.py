@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from audio_files import voice
@@ -36,8 +38,18 @@ def test_every_condition_writes_a_file_that_is_read_back(name: str, clip: Sample
     assert ending.isalnum()
 
 
+@pytest.mark.parametrize("name", ROBUSTNESS)
+def test_no_condition_needs_more_than_the_base_install(
+    name: str, clip: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("scipy", "scipy.signal", "torch"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for seed in range(4):
+        assert ROBUSTNESS[name].samples(clip, seed=seed, clip="a").size
+
+
 @pytest.mark.parametrize("name", ["noise 20 dB", "noise 10 dB", "noise 5 dB", "music 20 dB", "music 10 dB"])
-def test_noise_and_music_have_the_stated_level_and_differs_between_clips(name: str, clip: Samples) -> None:
+def test_noise_and_music_have_the_stated_level_and_differ_between_clips(name: str, clip: Samples) -> None:
     condition, wanted = ROBUSTNESS[name], float(name.split()[1])
     noise = condition.samples(clip, seed=1, clip="a") - clip
     assert 20 * np.log10(rms(clip) / rms(noise)) == pytest.approx(wanted, abs=0.1)
