@@ -78,28 +78,33 @@ class _Reader:
         """Not asked for here."""
 
 
-def _ready(model: Any, folder: str) -> tuple[str, Any, dict[str, list[int]]]:
-    """The graph with its constants folded: where it is kept, the graph, and the shapes of its weights."""
+def folded(model: Any) -> Any:
+    """The graph with its constants folded, as the quantisers want it."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     logging.disable(logging.CRITICAL)
-    whole, ready = (str(Path(folder, n)) for n in ("whole.onnx", "ready.onnx"))
-    onnx.save(model, whole)
-    quant_pre_process(whole, ready, skip_symbolic_shape=True)
-    prepared = onnx.load(ready)
-    return ready, prepared, {i.name: list(i.dims) for i in prepared.graph.initializer}
+    with tempfile.TemporaryDirectory() as folder:
+        whole, out = (str(Path(folder, n)) for n in ("whole.onnx", "folded.onnx"))
+        onnx.save(model, whole)
+        quant_pre_process(whole, out, skip_symbolic_shape=True)
+        return onnx.load(out)
+
+
+def shapes(model: Any) -> dict[str, list[int]]:
+    """The shape of each weight."""
+    return {i.name: list(i.dims) for i in model.graph.initializer}
 
 
 def int8(model: Any, batches: list[NDArray[np.float32]]) -> bytes:
-    """The graph with its convolutions and products in int8."""
+    """The folded graph with its convolutions and products in int8."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    known = shapes(model)
+    front = [n.name for n in model.graph.node if n.op_type == "Conv" and len(known.get(n.input[1], [])) == 3]
     with tempfile.TemporaryDirectory() as folder:
-        ready, prepared, shapes = _ready(model, folder)
         out = str(Path(folder, "int8.onnx"))
-        front = [n.name for n in prepared.graph.node if n.op_type == "Conv" and len(shapes.get(n.input[1], [])) == 3]
         quantize_static(
-            ready,
+            model,
             out,
             _Reader(batches),
             quant_format=QuantFormat.QDQ,
@@ -114,18 +119,18 @@ def int8(model: Any, batches: list[NDArray[np.float32]]) -> bytes:
 
 
 def int8_linear(model: Any) -> bytes:
-    """The graph with 8-bit weights in its linear layers alone, activations measured as they come."""
+    """The folded graph with 8-bit weights in its linear layers alone, activations measured as they come."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    known, bare = shapes(model), onnx.ModelProto()
+    wide = [n.name for n in model.graph.node if n.op_type == "MatMul" and known.get(n.input[1], [0])[0] >= WIDE]
+    bare.CopyFrom(model)
+    # this quantiser infers shapes itself, and refuses those of a Gemm whose weight was turned around
+    del bare.graph.value_info[:]
     with tempfile.TemporaryDirectory() as folder:
-        ready, prepared, shapes = _ready(model, folder)
         out = str(Path(folder, "int8.onnx"))
-        # the quantiser infers shapes itself, and refuses those of a Gemm whose weight was turned around
-        del prepared.graph.value_info[:]
-        onnx.save(prepared, ready)
-        wide = [n.name for n in prepared.graph.node if n.op_type == "MatMul" and shapes.get(n.input[1], [0])[0] >= WIDE]
         quantize_dynamic(
-            ready,
+            bare,
             out,
             op_types_to_quantize=["MatMul"],
             per_channel=True,
@@ -170,8 +175,9 @@ def main() -> int:
     forms: dict[str, bytes] = {"as it ships": whole.SerializeToString(), **dict(parts(whole))}
     if given.single:
         forms["single precision"] = (given.single / "model.onnx").read_bytes()
-    forms["int8, linear layers"] = int8_linear(whole)
-    forms["int8"] = int8(whole, [x for x, _ in windows(train, plan)])
+    ready = folded(whole)
+    forms["int8, linear layers"] = int8_linear(ready)
+    forms["int8"] = int8(ready, [x for x, _ in windows(train, plan)])
     sessions = {name: inner.session(data) for name, data in forms.items()}
     scores: dict[str, list[float]] = {name: [] for name in forms}
     for x, weights in windows(heard, plan):

@@ -143,6 +143,17 @@ def fit_decision(trials: list[Trial]) -> tuple[Calibration, Limits, NDArray[np.f
     return calibration, choose_limits(heard, MAX_WRONG), llr, rule
 
 
+def _member(recipe: Recipe, best: dict[str, Any]) -> dict[str, Any]:
+    """What the record says of one run: what it was made by, and the values of its best weights."""
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "step": best.get("step"),
+        "start_from": recipe.start_from or None,
+        "teacher": recipe.teacher.answers or None,
+    }
+
+
 def publish(
     runs: Sequence[Path],
     manifest: Manifest,
@@ -197,16 +208,7 @@ def publish(
         "commit": commit,
         "onnx_parity": parity,
         "half_parity": moved,
-        "members": [
-            {
-                "recipe": r.name,
-                "seed": r.seed,
-                "step": best.get("step"),
-                "start_from": r.start_from or None,
-                "teacher": r.teacher.answers or None,
-            }
-            for r, _, best in loaded
-        ],
+        "members": [_member(r, best) for r, _, best in loaded],
         "parameters": sum(p.numel() for _, network, _ in loaded for p in network.parameters()),
     }
     text = card or short_card(name, recipe.about)
